@@ -1,0 +1,19 @@
+import { defineConfig } from 'vitest/config'
+
+// Workspace packages are run from their source, without a build: see `exports` in each package.json.
+const conditions = ['@millrace/source', 'node', 'import', 'module', 'default']
+
+export default defineConfig({
+  resolve: { conditions },
+  ssr: { resolve: { conditions, externalConditions: conditions } },
+  test: {
+    include: ['**/*.test.ts', '**/*.fuzz.ts', '**/*.test.tsx'],
+    exclude: ['**/node_modules/**', '**/dist/**'],
+    pool: 'forks',
+    maxWorkers: 2,
+    testTimeout: 20_000,
+    hookTimeout: 60_000,
+    dangerouslyIgnoreUnhandledErrors: false,
+    reporters: ['default', './scripts/closing-line.mjs'],
+  },
+})
