@@ -1,1 +1,6 @@
-export {}
+export { launchBrowser } from './browser.ts'
+export { freePort, temporaryDirectory } from './child.ts'
+export { type ClusterOptions, type ClusterServer, startCluster } from './cluster.ts'
+export { Proxy, type ProxyOptions, startProxy } from './proxy.ts'
+export { type RedisOptions, type RedisServer, startRedis } from './redis.ts'
+export { waitFor, type WaitOptions } from './wait-for.ts'
