@@ -23,3 +23,5 @@ export type {
   Trim,
 } from './backend.ts'
 export { StreamError, type StreamErrorCode } from './errors.ts'
+export { RedisBackend, type RedisBackendOptions } from './redis-backend.ts'
+export type { ClientEvent } from './redis-client.ts'
