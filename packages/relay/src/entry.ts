@@ -14,6 +14,9 @@
  * `redis-cli XRANGE` shows what happened:
  *
  *   1795391639213-0  type delta  seq 2  epoch 1  text "A consumer group "
+ *
+ * Three fields stay in the log and are given to no reader: `owner` of the question, `job` and `by` of `start` and
+ * `restarted` (the job that is worked on, and a random mark by which a producer knows its own entry).
  */
 import type { EntryId } from 'millrace'
 
@@ -47,7 +50,7 @@ export type FailureCode =
 
 /** What happened; position and time are in `AnswerEntry`. */
 export type AnswerBody =
-  | { readonly type: 'question'; readonly topic: string; readonly question: string; readonly owner: string }
+  | { readonly type: 'question'; readonly topic: string; readonly question: string }
   | { readonly type: 'start'; readonly server: string; readonly model: string }
   | { readonly type: 'delta'; readonly text: string }
   | {

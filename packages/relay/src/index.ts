@@ -1,11 +1,7 @@
 export type { AnswerBody, AnswerEntry, AnswerState, AnswerSummary, FailureCode, Source, Usage } from './entry.ts'
+export type { FollowBatch } from './follower.ts'
 export { GenerateError, type GenerateEvent, type GenerateRequest, type LanguageModel } from './generate.ts'
-export type {
-  AnswerInfo,
-  AskRequest,
-  FollowBatch,
-  QuestionsInfo,
-  Relay,
-  RelayErrorCode,
-  RelayOptions,
-} from './relay.ts'
+export { RelayError, type RelayErrorCode } from './relay-error.ts'
+export type { AnswerInfo, AskRequest, QuestionsInfo, Relay, RelayOptions } from './relay.ts'
+export { createRelay } from './stream-relay.ts'
+export { AnswerText, isClosing, nextText, stateOf, textOf } from './text.ts'

@@ -1,8 +1,9 @@
 /**
- * The relay: questions in, answers as durable streams out. (Interface; the class that implements it is in this file.)
+ * The relay as its callers see it: questions in, answers as durable streams out. `createRelay` makes one.
  */
-import type { Backend, EntryId, GroupInfo, PendingEntry } from 'millrace'
-import type { AnswerEntry, AnswerSummary } from './entry.ts'
+import type { EntryId, GroupInfo, PendingEntry } from 'millrace'
+import type { AnswerSummary } from './entry.ts'
+import type { FollowBatch } from './follower.ts'
 import type { LanguageModel } from './generate.ts'
 
 export interface RelayOptions {
@@ -23,6 +24,8 @@ export interface RelayOptions {
   readonly attemptsMax?: number
   /** Deltas are joined for so long before they become one entry, in milliseconds. Default 20. */
   readonly lingerMs?: number
+  /** Told of what went wrong without a caller to tell: an unforeseen failure of a model or a job. For the log; never for people. */
+  readonly onError?: (error: unknown) => void
 }
 
 export interface AskRequest {
@@ -49,22 +52,14 @@ export interface AnswerInfo {
   readonly watching: number
 }
 
-/** One batch of a follow: entries in order, none missing, none twice. */
-export interface FollowBatch {
-  readonly entries: readonly AnswerEntry[]
-  /** True when nothing was waiting behind this batch as it was read: the reader is live. */
-  readonly caughtUp: boolean
-}
-
-/** What relay calls reject with. `NOT_FOUND` covers missing, expired and somebody else's. */
-export type RelayErrorCode = 'NOT_FOUND' | 'BAD_REQUEST' | 'TOO_MANY_QUESTIONS' | 'TOO_MANY_AT_ONCE' | 'CLOSED'
-
 export interface Relay {
   /** Records the question and resolves the answer's id. `created` is false for a repeated requestId. */
   ask(owner: string, request: AskRequest): Promise<{ readonly answer: string; readonly created: boolean }>
   /**
    * All entries after `after` (default: from the first), then live, until the answer is closed (the last batch holds
    * its `end`, `error` or `stopped`) or the signal aborts (the iteration ends with the signal's reason).
+   * `NOT_FOUND`: missing, expired (also while following) or not the owner's. `BAD_REQUEST`: `after` is no entry of this
+   * answer, or the store has lost entries that were read: drop the text and follow from the first entry.
    */
   follow(
     owner: string,
@@ -82,6 +77,3 @@ export interface Relay {
   /** Takes no more questions, lets running answers finish for `graceMs` (default 10 s), hands back the rest, ends followers with `CLOSED`. */
   close(options?: { readonly graceMs?: number }): Promise<void>
 }
-
-/** Implemented by the relay package. */
-export declare function createRelay(backend: Backend, options: RelayOptions): Relay
