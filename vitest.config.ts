@@ -1,7 +1,8 @@
 import { defineConfig } from 'vitest/config'
 
-// Workspace packages are run from their source, without a build: see `exports` in each package.json.
-const conditions = ['@millrace/source', 'node', 'import', 'module', 'default']
+// Workspace packages are run from their source, without a build: see `exports` in each package.json. Vitest gives these
+// to Node for `require` as well, so that `import` may not be among them: CommonJS would get ES modules.
+const conditions = ['@millrace/source', 'node']
 
 export default defineConfig({
   resolve: { conditions },
