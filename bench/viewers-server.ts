@@ -47,7 +47,7 @@ const server = await startAppServer(config, {
   backend: mr.backend,
   model: { model, kind: 'guide' },
   article: () => undefined,
-  log: createLog('error'),
+  log: createLog({ level: 'error', server: 'bench', secrets: [] }),
 })
 
 process.on('message', (what) => {
