@@ -87,16 +87,15 @@ export function parseSteps(text: string): Step[] {
 export async function runStep(port: number, step: Step): Promise<string[]> {
   if (step.laterMs > 0) await redisCli(port, [ageScript(step.laterMs)])
   const ids = step.reply.flatMap((line) => line.match(/\b\d+-\d+\b/g) ?? [])
-  const commands = step.commands.map((command) => withId(command, ids[0]))
+  const unused = [...ids]
+  const commands = step.commands.map((command) => (asksForId(command) ? withId(command, unused.shift()) : command))
   if (step.meanwhile.length === 0) return redisCli(port, commands)
   const waiting = redisCli(port, commands)
-  let settled = false
-  waiting.then(
-    () => (settled = true),
-    () => (settled = true),
-  )
+  const state = { settled: false }
+  const settle = () => void (state.settled = true)
+  waiting.then(settle, settle)
   const deadline = Date.now() + commandMsMax
-  while (!settled && !(await redisCli(port, ['INFO clients'])).join('').includes('blocked_clients:1')) {
+  while (!state.settled && !(await redisCli(port, ['INFO clients'])).includes('blocked_clients:1')) {
     if (Date.now() > deadline) throw new Error(`did not begin to wait: ${commands.join('; ')}`)
     await new Promise((resolve) => setTimeout(resolve, pollMs))
   }
@@ -113,7 +112,13 @@ export function redisCli(port: number, commands: readonly string[]): Promise<str
     child.on('close', (code, signal) => {
       if (signal !== null) reject(new Error(`no reply within ${commandMsMax} ms: ${commands.join('; ')}`))
       else if (code !== 0) reject(new Error(`redis-cli ended with ${code}: ${output}`))
-      else resolve(output.split('\n').map((line) => line.trimEnd()).filter((line) => line !== ''))
+      else
+        resolve(
+          output
+            .split('\n')
+            .map((line) => line.trimEnd())
+            .filter((line) => line !== ''),
+        )
     })
     child.stdin.on('error', reject)
     child.stdin.end(commands.map((command) => `${command}\n`).join(''))
@@ -126,21 +131,24 @@ export function comparable(step: Step, reply: readonly string[]): string[] {
   const lines = reply.map((line) => line.trimEnd())
   const has = (name: string) => new RegExp(`^${name}`, 'm').test(command)
   if (has('XPENDING')) return lines.map((line) => line.replace(/( 3\) \(integer\)) \d+/, '$1 <idle>'))
-  if (has('XINFO|MEMORY')) return lines.map((line, i) => maskAfter(lines[i - 1] ?? '', line))
-  if (has('TTL|PTTL|TIME')) return lines.map((line) => line.replace(/\d{2,}/g, '<time>'))
+  if (has('MEMORY')) return lines.map((line) => line.replace(/^\(integer\) \d+$/, '<bytes>'))
+  if (has('XINFO')) return lines.map((line, i) => maskAfter(lines[i - 1] ?? '', line))
+  if (has('(P?TTL|TIME|INFO)')) return lines.map((line) => line.replace(/\d{2,}/g, '<time>'))
   if (has('EVAL') || has('FCALL')) return lines.map((line) => line.replace(/\d{13}-\d+/g, '<id>'))
   return lines
 }
 
 function maskAfter(before: string, line: string): string {
-  if (/"(idle|seen-time|inactive|active-time)"$/.test(before)) return line.replace(/\(integer\) \d+/, '<time>')
-  if (line.startsWith('(integer)')) return '<bytes>'
+  if (/"(idle|seen-time|delivery-time)"$/.test(before)) return line.replace(/\(integer\) \d+/, '<time>')
   return line.replace(/\(integer\) \d{13}$/, '<time>')
 }
 
+function asksForId(command: string): boolean {
+  return /^xadd .* \* /i.test(command)
+}
+
 function withId(command: string, id: string | undefined): string {
-  if (id === undefined || !/^xadd /i.test(command)) return command
-  return command.replace(/ \* /, ` ${id} `)
+  return id === undefined || !asksForId(command) ? command : command.replace(' * ', ` ${id} `)
 }
 
 /** Makes every pending entry of every group older, owners and delivery counts unchanged. */
