@@ -1,1 +1,82 @@
-export {}
+export { nodeEnv, type CancelTimer, type Env } from './env.ts'
+export { EngineError, type EngineErrorCode } from './errors.ts'
+export {
+  compareIds,
+  formatId,
+  ID_MAX,
+  ID_ZERO,
+  nextId,
+  parseId,
+  parseIdOrEdge,
+  parseLowerBound,
+  parseNewId,
+  parseUpperBound,
+  previousId,
+  type NewId,
+  type StreamId,
+} from './id.ts'
+export type { Change } from './change.ts'
+export { Database, type ChangeListener, type DatabaseOptions } from './database.ts'
+export type { StreamEntry } from './segment.ts'
+export {
+  append,
+  deleteEntries,
+  setLastId,
+  trim,
+  type AppendOptions,
+  type SetIdOptions,
+  type TrimRule,
+} from './append.ts'
+export {
+  fixPositions,
+  length,
+  range,
+  read,
+  type FixedReadFrom,
+  type RangeQuery,
+  type ReadFrom,
+  type StreamEntries,
+  type StreamPosition,
+} from './read-range.ts'
+export {
+  createConsumer,
+  createGroup,
+  deleteConsumer,
+  destroyGroup,
+  setGroup,
+  type ConsumerRef,
+  type CreateGroupOptions,
+  type GroupFrom,
+  type GroupRef,
+} from './group-commands.ts'
+export { readGroup, type DeliveredEntry, type ReadGroupFrom, type ReadGroupQuery } from './read-group.ts'
+export {
+  acknowledge,
+  autoClaim,
+  claim,
+  pendingEntries,
+  pendingSummary,
+  type AutoClaimOptions,
+  type AutoClaimResult,
+  type ClaimedEntry,
+  type ClaimOptions,
+  type ClaimResult,
+  type PendingEntry,
+  type PendingQuery,
+  type PendingSummary,
+} from './claim.ts'
+export {
+  consumerInfos,
+  fullStreamInfo,
+  groupInfos,
+  streamInfo,
+  type ConsumerInfo,
+  type FullConsumerInfo,
+  type FullGroupInfo,
+  type FullPending,
+  type FullStreamInfo,
+  type GroupInfo,
+  type StreamInfo,
+} from './info.ts'
+export { expireAt, persist, removeKey } from './keys.ts'
+export { Waiters, type Wait } from './waiters.ts'

@@ -1,0 +1,102 @@
+/**
+ * What each change does to a stream. Nothing is decided here and nothing is checked but our own invariants: the command
+ * that made the change has done both.
+ */
+import assert from 'node:assert'
+import { unreachable, type Change, type Claimed, type Delivered } from './change.ts'
+import type { Consumer, Group } from './group.ts'
+import type { Stream } from './stream.ts'
+
+type StreamChange = Exclude<Change, { readonly kind: 'stream-created' | 'key-removed' | 'expiry-set' }>
+type EntryChange = Extract<StreamChange, { readonly kind: 'entry-added' | 'trimmed' | 'entries-deleted' | 'id-set' }>
+type GroupChange = Exclude<StreamChange, EntryChange>
+
+export function applyChange(stream: Stream | undefined, change: StreamChange): void {
+  assert(stream !== undefined, 'a change is about a stream that is there')
+  switch (change.kind) {
+    case 'entry-added':
+      stream.append(change.id, change.fields, change.startsNode)
+      return
+    case 'trimmed':
+      assert.strictEqual(stream.removeThrough(change.through), change.removed, 'a trim removes what it decided to')
+      return
+    case 'entries-deleted':
+      for (const id of change.ids) stream.delete(id)
+      return
+    case 'id-set':
+      stream.lastId = change.lastId
+      stream.entriesAdded = change.entriesAdded
+      stream.maxDeletedId = change.maxDeletedId
+      return
+    default:
+      applyToGroups(stream, change)
+  }
+}
+
+function applyToGroups(stream: Stream, change: GroupChange): void {
+  if (change.kind === 'group-created') {
+    stream.createGroup(change.group, change.lastId, change.entriesRead)
+    return
+  }
+  const group = stream.group(change.group)
+  assert(group !== undefined, 'a change is about a group that is there')
+  switch (change.kind) {
+    case 'group-set':
+      group.lastId = change.lastId
+      group.entriesRead = change.entriesRead
+      return
+    case 'group-advanced':
+      group.lastId = change.lastId
+      return
+    case 'group-destroyed':
+      stream.destroyGroup(change.group)
+      return
+    case 'consumer-created':
+      group.createConsumer(change.consumer, change.atMs)
+      return
+    case 'acknowledged':
+    case 'pending-dropped':
+      for (const id of change.ids) group.acknowledge(id)
+      return
+    default:
+      applyToConsumer(group, change)
+  }
+}
+
+function applyToConsumer(
+  group: Group,
+  change: Extract<GroupChange, { readonly kind: 'consumer-deleted' | 'consumer-seen' | 'delivered' | 'claimed' }>,
+): void {
+  const consumer = group.consumer(change.consumer)
+  assert(consumer !== undefined, 'a change is about a consumer that is there')
+  switch (change.kind) {
+    case 'consumer-deleted':
+      group.deleteConsumer(consumer)
+      return
+    case 'consumer-seen':
+      consumer.seenMs = change.seenMs
+      consumer.activeMs = change.activeMs
+      return
+    case 'delivered':
+      applyDelivered(group, consumer, change)
+      return
+    case 'claimed':
+      applyClaimed(group, consumer, change)
+      return
+    default:
+      unreachable(change)
+  }
+}
+
+function applyDelivered(group: Group, consumer: Consumer, change: Delivered): void {
+  group.lastId = change.lastId
+  group.entriesRead = change.entriesRead
+  consumer.seenMs = change.atMs
+  if (!change.pending) return
+  consumer.activeMs = change.atMs
+  for (let i = 0; i < change.ids.length; i++) group.own(change.ids[i]!, consumer, change.atMs, 1)
+}
+
+function applyClaimed(group: Group, consumer: Consumer, change: Claimed): void {
+  for (let i = 0; i < change.ids.length; i++) group.own(change.ids[i]!, consumer, change.atMs, change.counts[i]!)
+}

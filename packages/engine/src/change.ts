@@ -1,0 +1,135 @@
+/**
+ * A change is the one unit of mutation: what happened to the data, never what was asked for. A command checks its
+ * arguments, decides, and makes changes; the database applies them.
+ *
+ *   command ──► Change ──► database ──► state
+ *                              ├──────► journal
+ *                              ├──────► blocked readers
+ *                              └──────► live feed
+ *
+ * Each change is an exact effect: concrete IDs, concrete times, resulting counters. Applying the changes of a history to
+ * an empty database gives the same data, down to delivery counts and idle times, whatever the clock or the options say
+ * by then.
+ *
+ * Names (keys, groups, consumers) are byte strings held as latin1 text: binary-safe, and sorted by bytes.
+ */
+import type { StreamId } from './id.ts'
+
+export type Change =
+  | { readonly kind: 'stream-created'; readonly key: string }
+  | EntryAdded
+  /** All entries up to and including `through` are gone; `removed` of them had been there. */
+  | { readonly kind: 'trimmed'; readonly key: string; readonly through: StreamId; readonly removed: number }
+  /** Entries were deleted one by one; each of them was there. */
+  | { readonly kind: 'entries-deleted'; readonly key: string; readonly ids: readonly StreamId[] }
+  | IdSet
+  | GroupCreated
+  | GroupSet
+  | { readonly kind: 'group-destroyed'; readonly key: string; readonly group: string }
+  | {
+      readonly kind: 'consumer-created'
+      readonly key: string
+      readonly group: string
+      readonly consumer: string
+      readonly atMs: number
+    }
+  /** Its pending entries are gone with it. */
+  | { readonly kind: 'consumer-deleted'; readonly key: string; readonly group: string; readonly consumer: string }
+  | ConsumerSeen
+  | Delivered
+  | Claimed
+  | { readonly kind: 'acknowledged'; readonly key: string; readonly group: string; readonly ids: readonly StreamId[] }
+  /** No longer pending because the stream no longer has the entries: they were lost before they were acknowledged. */
+  | {
+      readonly kind: 'pending-dropped'
+      readonly key: string
+      readonly group: string
+      readonly ids: readonly StreamId[]
+    }
+  /** A claim moved the group's position forward (LASTID). */
+  | { readonly kind: 'group-advanced'; readonly key: string; readonly group: string; readonly lastId: StreamId }
+  /** The key expires at `atMs`; undefined: no longer. */
+  | { readonly kind: 'expiry-set'; readonly key: string; readonly atMs: number | undefined }
+  | { readonly kind: 'key-removed'; readonly key: string; readonly reason: 'deleted' | 'expired' }
+
+export interface EntryAdded {
+  readonly kind: 'entry-added'
+  readonly key: string
+  readonly id: StreamId
+  /** Name, value, name, value, … */
+  readonly fields: readonly Uint8Array[]
+  /** The entry begins a new logical node (nodes.ts), by the limits that held when it was added. */
+  readonly startsNode: boolean
+}
+
+/** XSETID: the stream's counters were set. */
+export interface IdSet {
+  readonly kind: 'id-set'
+  readonly key: string
+  readonly lastId: StreamId
+  readonly entriesAdded: number
+  readonly maxDeletedId: StreamId
+}
+
+export interface GroupCreated {
+  readonly kind: 'group-created'
+  readonly key: string
+  readonly group: string
+  readonly lastId: StreamId
+  readonly entriesRead: number | undefined
+}
+
+export interface GroupSet {
+  readonly kind: 'group-set'
+  readonly key: string
+  readonly group: string
+  readonly lastId: StreamId
+  readonly entriesRead: number | undefined
+}
+
+/** A consumer tried to read or claim. */
+export interface ConsumerSeen {
+  readonly kind: 'consumer-seen'
+  readonly key: string
+  readonly group: string
+  readonly consumer: string
+  readonly seenMs: number
+  /** When it last got something, as it is after this change; undefined: never. */
+  readonly activeMs: number | undefined
+}
+
+/** New entries went to a consumer, which exists. */
+export interface Delivered {
+  readonly kind: 'delivered'
+  readonly key: string
+  readonly group: string
+  readonly consumer: string
+  readonly ids: readonly StreamId[]
+  /** Also their delivery time, and the time at which the consumer was seen. */
+  readonly atMs: number
+  /** False with NOACK: nothing became pending, and the consumer did not become active. */
+  readonly pending: boolean
+  /** The group's position afterwards. */
+  readonly lastId: StreamId
+  readonly entriesRead: number | undefined
+}
+
+/**
+ * Entries are now pending for a consumer, which exists, whoever had them before: XCLAIM, XAUTOCLAIM, or the consumer
+ * reading its own history.
+ */
+export interface Claimed {
+  readonly kind: 'claimed'
+  readonly key: string
+  readonly group: string
+  readonly consumer: string
+  readonly ids: readonly StreamId[]
+  /** Their delivery time now. */
+  readonly atMs: number
+  /** How often each has been delivered now. */
+  readonly counts: readonly number[]
+}
+
+export function unreachable(value: never): never {
+  throw new TypeError(`A case is missing for ${JSON.stringify(value)}`)
+}

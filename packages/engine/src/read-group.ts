@@ -1,0 +1,103 @@
+/**
+ * XREADGROUP.
+ *
+ *   `>`       entries above the group's last ID ──► delivered: pending for this consumer, the group's position moves
+ *   an ID     this consumer's own pending entries above it (its history); one more delivery for each that is still there
+ */
+import type { Database } from './database.ts'
+import type { Consumer, Group } from './group.ts'
+import { ensureConsumer, markSeen, requireGroup, type ConsumerRef } from './group-commands.ts'
+import { nextId, type StreamId } from './id.ts'
+import { entriesReadAfter } from './lag.ts'
+import { checkCount, entriesAfter, type StreamEntries, type StreamPosition } from './read-range.ts'
+import type { Stream } from './stream.ts'
+
+/** Where a group read of one stream begins: at what nobody got yet, or in the consumer's own history after an ID. */
+export type ReadGroupFrom = StreamId | '>'
+
+/** An entry that a group delivered; `fields` is undefined when the stream no longer has it. */
+export interface DeliveredEntry {
+  readonly id: StreamId
+  readonly fields: readonly Uint8Array[] | undefined
+}
+
+export interface ReadGroupQuery {
+  readonly group: string
+  readonly consumer: string
+  readonly positions: readonly StreamPosition<ReadGroupFrom>[]
+  /** At most so many of each stream; `Infinity` is no limit. */
+  readonly count: number
+  /** NOACK: what is delivered does not become pending. */
+  readonly noAck?: boolean
+}
+
+/**
+ * Of streams read with `>` only those with entries are in the result; one read with an ID always is. A missing group
+ * fails with `NO_GROUP` before anything is delivered.
+ */
+export function readGroup(database: Database, query: ReadGroupQuery, nowMs: number): StreamEntries<DeliveredEntry>[] {
+  checkCount(query.count)
+  for (const { key } of query.positions) requireGroup(database.find(key, nowMs), { key, group: query.group })
+  const found: StreamEntries<DeliveredEntry>[] = []
+  for (const { key, from } of query.positions) {
+    const stream = database.require(key, nowMs)
+    const ref = { key, group: query.group, consumer: query.consumer }
+    const group = requireGroup(stream, ref)
+    const reader = { ref, group, consumer: ensureConsumer(database, group, ref, nowMs), nowMs }
+    if (from === '>') {
+      const entries = deliver(database, stream, reader, query)
+      if (entries.length > 0) found.push({ key, entries })
+    } else {
+      found.push({ key, entries: readHistory(database, stream, reader, { after: from, count: query.count }) })
+    }
+  }
+  return found
+}
+
+interface Reader {
+  readonly ref: ConsumerRef
+  readonly group: Group
+  readonly consumer: Consumer
+  readonly nowMs: number
+}
+
+function deliver(database: Database, stream: Stream, reader: Reader, query: ReadGroupQuery): readonly DeliveredEntry[] {
+  const { group, consumer, ref, nowMs } = reader
+  const entries = entriesAfter(stream, group.lastId, query.count)
+  if (entries.length === 0) {
+    markSeen(database, consumer, ref, { nowMs, gotSome: false })
+    return entries
+  }
+  const ids: StreamId[] = []
+  for (let i = 0; i < entries.length; i++) ids.push(entries[i]!.id)
+  const entriesRead = entriesReadAfter(stream, group, ids)
+  const pending = query.noAck !== true
+  database.commit({ kind: 'delivered', ...ref, ids, atMs: nowMs, pending, lastId: ids.at(-1)!, entriesRead })
+  return entries
+}
+
+// As Redis: reading the history makes the consumer seen but not active, and a deleted entry is not delivered once more.
+function readHistory(
+  database: Database,
+  stream: Stream,
+  reader: Reader,
+  query: { readonly after: StreamId; readonly count: number },
+): DeliveredEntry[] {
+  const { group, consumer, ref, nowMs } = reader
+  const entries: DeliveredEntry[] = []
+  const ids: StreamId[] = []
+  const counts: number[] = []
+  const from = nextId(query.after)
+  if (from !== undefined) {
+    group.pending.scanOwned(consumer.number, from, (row) => {
+      const fields = stream.fieldsOf(row.id)
+      entries.push({ id: row.id, fields })
+      if (fields !== undefined) counts.push(row.count + 1)
+      if (fields !== undefined) ids.push(row.id)
+      return entries.length < query.count
+    })
+  }
+  markSeen(database, consumer, ref, { nowMs, gotSome: false })
+  if (ids.length > 0) database.commit({ kind: 'claimed', ...ref, ids, atMs: nowMs, counts })
+  return entries
+}

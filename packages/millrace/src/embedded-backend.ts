@@ -1,0 +1,292 @@
+/**
+ * The Backend on the engine in this process: no server, no network.
+ *
+ *   verb ──► check arguments ──► engine function, now ──► serve the blocked reads ──► set the timers again
+ *
+ *   timers   the earliest deadline of a blocked read (keeps the process alive)
+ *            the earliest expiry of a stream (does not)
+ *
+ * Each verb is one call of the engine, which is synchronous: whatever it does is atomic by that alone.
+ */
+
+import * as engine from '@millrace/engine'
+import type {
+  AddOptions,
+  Backend,
+  ClaimOptions,
+  ClaimResult,
+  DeliveredEntry,
+  Entry,
+  EntryId,
+  FieldValue,
+  GroupOptions,
+  GroupPosition,
+  GroupReadOptions,
+  PendingEntry,
+  PendingOptions,
+  RangeOptions,
+  ReadOptions,
+  ReadPosition,
+  ReadResult,
+  StreamInfo,
+  Trim,
+} from './backend.ts'
+import * as check from './arguments.ts'
+import * as codec from './embedded-codec.ts'
+import { inspectStream } from './embedded-inspect.ts'
+import { StreamError } from './errors.ts'
+import { EmbeddedWaits } from './embedded-waits.ts'
+import { toStreamError } from './embedded-errors.ts'
+
+export interface EmbeddedBackendOptions {
+  /** Clock and timers. Default: Node's. */
+  readonly env?: engine.Env
+}
+
+const COUNT = 100
+
+export class EmbeddedBackend implements Backend {
+  readonly label = 'embedded'
+  readonly kind = 'embedded'
+  readonly #env: engine.Env
+  readonly #database = new engine.Database()
+  readonly #waits: EmbeddedWaits
+  #isClosed = false
+
+  constructor(options: EmbeddedBackendOptions = {}) {
+    this.#env = options.env ?? engine.nodeEnv
+    this.#waits = new EmbeddedWaits(this.#database, this.#env)
+  }
+
+  async add(stream: string, fields: readonly FieldValue[], options: AddOptions = {}): Promise<EntryId | undefined> {
+    check.checkAdd(stream, fields, options)
+    const { id, noMkStream, ifLastId, trim, expireMs } = options
+    const key = codec.toByteString(stream)
+    const entry = {
+      key,
+      fields: fields.map(codec.toBytes),
+      ...(id === undefined ? {} : { id: engine.parseNewId(id) }),
+      ...(noMkStream === undefined ? {} : { noMkStream }),
+      ...(ifLastId === undefined ? {} : { ifLastId: codec.toStreamId(ifLastId) }),
+      ...(trim === undefined ? {} : { trim: codec.toTrimRule(trim) }),
+    }
+    const added = this.#run((nowMs) => {
+      const newId = engine.append(this.#database, entry, nowMs)
+      if (newId !== undefined && expireMs !== undefined) engine.expireAt(this.#database, key, nowMs + expireMs, nowMs)
+      return newId
+    })
+    return added && codec.toEntryId(added)
+  }
+
+  async range(stream: string, options: RangeOptions = {}): Promise<readonly Entry[]> {
+    check.checkRange(stream, options)
+    const bounds = codec.toBounds(options.from ?? '-', options.to ?? '+')
+    const count = options.count ?? Infinity
+    const query = { key: codec.toByteString(stream), ...bounds, count, reverse: options.reverse === true }
+    const found = this.#run((nowMs) => (bounds === undefined ? [] : engine.range(this.#database, query, nowMs)))
+    return found.map(codec.toEntry)
+  }
+
+  async read(positions: ReadonlyMap<string, ReadPosition>, options: ReadOptions = {}): Promise<ReadResult> {
+    check.checkPositions(positions, ['$', '+'])
+    check.checkRead(options)
+    const count = options.count ?? COUNT
+    const wanted = [...positions].map(([stream, position]) => ({
+      key: codec.toByteString(stream),
+      from: codec.toReadFrom(position),
+    }))
+    const fixed = this.#run((nowMs) => engine.fixPositions(this.#database, wanted, nowMs))
+    return await this.#read(options, {
+      keys: wanted.map(({ key }) => key),
+      isGroupRead: false,
+      read: (nowMs) => codec.toReadResult(engine.read(this.#database, fixed, count, nowMs), codec.toEntry),
+    })
+  }
+
+  async trim(stream: string, trim: Trim): Promise<number> {
+    check.checkName('stream', stream)
+    check.checkTrim(trim)
+    const rule = codec.toTrimRule(trim)
+    return this.#run((nowMs) => engine.trim(this.#database, codec.toByteString(stream), rule, nowMs))
+  }
+
+  async delete(stream: string, ids: readonly EntryId[]): Promise<number> {
+    check.checkName('stream', stream)
+    check.checkIds(ids)
+    const wanted = ids.map(codec.toStreamId)
+    return this.#run((nowMs) => engine.deleteEntries(this.#database, codec.toByteString(stream), wanted, nowMs))
+  }
+
+  async expire(stream: string, afterMs: number): Promise<boolean> {
+    check.checkName('stream', stream)
+    check.checkInteger('afterMs', afterMs, 0)
+    const key = codec.toByteString(stream)
+    return this.#run((nowMs) => engine.expireAt(this.#database, key, nowMs + afterMs, nowMs))
+  }
+
+  async inspect(stream: string): Promise<StreamInfo | undefined> {
+    check.checkName('stream', stream)
+    return this.#run((nowMs) => inspectStream(this.#database, codec.toByteString(stream), nowMs))
+  }
+
+  async createGroup(stream: string, group: string, options: GroupOptions = {}): Promise<boolean> {
+    const from = options.from ?? ('0-0' as EntryId)
+    const ref = groupRef(stream, group)
+    const create = { from: groupFrom(from), mkStream: options.mkStream !== false }
+    return this.#run((nowMs) => {
+      try {
+        engine.createGroup(this.#database, ref, create, nowMs)
+        return true
+      } catch (error) {
+        if (error instanceof engine.EngineError && error.code === 'GROUP_EXISTS') return false
+        throw error
+      }
+    })
+  }
+
+  async setGroup(stream: string, group: string, from: EntryId | '$'): Promise<void> {
+    const ref = groupRef(stream, group)
+    const options = { from: groupFrom(from) }
+    this.#run((nowMs) => engine.setGroup(this.#database, ref, options, nowMs), 'GROUP_NOT_FOUND')
+  }
+
+  async destroyGroup(stream: string, group: string): Promise<boolean> {
+    const ref = groupRef(stream, group)
+    return this.#run((nowMs) => {
+      const isThere = this.#database.find(ref.key, nowMs) !== undefined
+      return isThere && engine.destroyGroup(this.#database, ref, nowMs)
+    })
+  }
+
+  async deleteConsumer(stream: string, group: string, consumer: string): Promise<boolean> {
+    const ref = consumerRef(stream, group, consumer)
+    return this.#run((nowMs) => {
+      return engine.deleteConsumer(this.#database, ref, { onlyIfIdle: true }, nowMs) !== undefined
+    }, 'GROUP_NOT_FOUND')
+  }
+
+  async readGroup(
+    reader: { readonly group: string; readonly consumer: string },
+    positions: ReadonlyMap<string, GroupPosition>,
+    options: GroupReadOptions = {},
+  ): Promise<ReadResult<DeliveredEntry>> {
+    check.checkName('group', reader.group)
+    check.checkName('consumer', reader.consumer)
+    check.checkPositions(positions, ['>'])
+    check.checkRead(options)
+    const query: engine.ReadGroupQuery = {
+      group: codec.toByteString(reader.group),
+      consumer: codec.toByteString(reader.consumer),
+      positions: [...positions].map(([stream, position]) => ({
+        key: codec.toByteString(stream),
+        from: codec.toReadGroupFrom(position),
+      })),
+      count: options.count ?? COUNT,
+      noAck: options.noAck === true,
+    }
+    // As Redis: a read of history (an ID, not '>') never waits.
+    const isHistory = query.positions.some(({ from }) => from !== '>')
+    const { blockMs, ...unblocked } = options
+    const waits = isHistory || blockMs === undefined ? unblocked : options
+    return await this.#read(waits, {
+      keys: query.positions.map(({ key }) => key),
+      isGroupRead: true,
+      read: (nowMs) => codec.toReadResult(engine.readGroup(this.#database, query, nowMs), codec.toDeliveredEntry),
+    })
+  }
+
+  async settle(stream: string, group: string, consumer: string, ids: readonly EntryId[]): Promise<readonly EntryId[]> {
+    const ref = consumerRef(stream, group, consumer)
+    check.checkIds(ids)
+    const what = { ids: ids.map(codec.toStreamId), ifOwner: ref.consumer }
+    return this.#run((nowMs) => {
+      engine.pendingSummary(this.#database, ref, nowMs)
+      return engine.acknowledge(this.#database, ref, what, nowMs).map(codec.toEntryId)
+    })
+  }
+
+  async claim(stream: string, group: string, consumer: string, options: ClaimOptions): Promise<ClaimResult> {
+    const ref = consumerRef(stream, group, consumer)
+    check.checkClaim(options)
+    const { minIdleMs, ids, ifOwner, idleMs, from, count = COUNT } = options
+    const justId = options.justId === true
+    const ofIds = {
+      ids: (ids ?? []).map(codec.toStreamId),
+      ...(ifOwner === undefined ? {} : { ifOwner: codec.toByteString(ifOwner) }),
+      ...(idleMs === undefined ? {} : { idleMs }),
+    }
+    const ofScan = { count, ...(from === undefined ? {} : { from: codec.toStreamId(from) }) }
+    const result: engine.AutoClaimResult = this.#run((nowMs) =>
+      ids === undefined
+        ? engine.autoClaim(this.#database, ref, { ...ofScan, minIdleMs, justId }, nowMs)
+        : { ...engine.claim(this.#database, ref, { ...ofIds, minIdleMs, justId }, nowMs), next: engine.ID_ZERO },
+    )
+    return {
+      entries: result.entries.map((entry) => ({ ...codec.toDeliveredEntry(entry), deliveries: entry.deliveries })),
+      deleted: result.deleted.map(codec.toEntryId),
+      next: codec.toEntryId(result.next),
+    }
+  }
+
+  async pending(stream: string, group: string, options: PendingOptions = {}): Promise<readonly PendingEntry[]> {
+    const ref = groupRef(stream, group)
+    check.checkPending(options)
+    const { consumer, minIdleMs = 0, count = COUNT } = options
+    const bounds = codec.toBounds(options.from ?? '-', options.to ?? '+')
+    const owner = consumer === undefined ? {} : { consumer: codec.toByteString(consumer) }
+    const query = { ...bounds, ...owner, minIdleMs, count: bounds === undefined ? 0 : count }
+    return this.#run((nowMs) => engine.pendingEntries(this.#database, ref, query, nowMs)).map((entry) => ({
+      id: codec.toEntryId(entry.id),
+      consumer: codec.fromByteString(entry.consumer),
+      idleMs: entry.idleMs,
+      deliveries: entry.deliveries,
+    }))
+  }
+
+  async close(): Promise<void> {
+    if (this.#isClosed) return
+    this.#isClosed = true
+    this.#waits.close()
+  }
+
+  /** One engine call as a verb: now, all of it, then whoever waited for it. */
+  #run<T>(call: (nowMs: number) => T, missingKey: 'STREAM_NOT_FOUND' | 'GROUP_NOT_FOUND' = 'STREAM_NOT_FOUND'): T {
+    if (this.#isClosed) throw new StreamError('CLOSED', 'The embedded backend is closed')
+    const nowMs = this.#env.nowMs()
+    try {
+      return call(nowMs)
+    } catch (error) {
+      throw toStreamError(error, missingKey)
+    } finally {
+      this.#waits.settle(nowMs)
+    }
+  }
+
+  async #read<E>(
+    options: ReadOptions,
+    reading: { keys: readonly string[]; isGroupRead: boolean; read: (nowMs: number) => ReadResult<E> },
+  ): Promise<ReadResult<E>> {
+    options.signal?.throwIfAborted()
+    const found = this.#run(reading.read)
+    const { blockMs, signal } = options
+    if (found.size > 0 || blockMs === undefined) return found
+    return await this.#waits.wait({ ...reading, signal, deadlineMs: this.#env.nowMs() + blockMs })
+  }
+}
+
+function groupRef(stream: string, group: string): engine.GroupRef {
+  check.checkName('stream', stream)
+  check.checkName('group', group)
+  return { key: codec.toByteString(stream), group: codec.toByteString(group) }
+}
+
+function consumerRef(stream: string, group: string, consumer: string): engine.ConsumerRef {
+  check.checkName('consumer', consumer)
+  return { ...groupRef(stream, group), consumer: codec.toByteString(consumer) }
+}
+
+function groupFrom(from: EntryId | '$'): engine.GroupFrom {
+  if (from === '$') return '$'
+  check.checkId(from, 'from ($ or an entry ID)')
+  return codec.toStreamId(from)
+}
