@@ -1,6 +1,6 @@
 /** Builders for the tests: models that do what they are told, and relays and backends that are closed again. */
 import { createHash } from 'node:crypto'
-import { type Backend, type EntryId, RedisBackend } from 'millrace'
+import { type Backend, type EntryId, RedisBackend, type RedisBackendOptions } from 'millrace'
 import type { AnswerEntry } from './entry.ts'
 
 import type { GenerateError, GenerateEvent, GenerateRequest, LanguageModel } from './generate.ts'
@@ -80,8 +80,8 @@ export class Bench {
     return relay
   }
 
-  async redis(url: string): Promise<Backend> {
-    const backend = await RedisBackend.connect(url.split(','))
+  async redis(url: string, options: RedisBackendOptions = {}): Promise<Backend> {
+    const backend = await RedisBackend.connect(url.split(','), options)
     this.#ends.push(() => backend.close())
     return backend
   }
@@ -93,6 +93,7 @@ export class Bench {
   async end(): Promise<void> {
     for (const end of this.#ends.toReversed()) await end()
     this.#ends.length = 0
+    this.errors.length = 0
   }
 }
 

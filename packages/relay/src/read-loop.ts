@@ -17,7 +17,7 @@
 import { type Backend, type Entry, type EntryId, StreamError } from 'millrace'
 import type { AnswerEntry } from './entry.ts'
 import { decodeEntry } from './entry-codec.ts'
-import { backoffMs } from './pause.ts'
+import { backoffMs, orAborted } from './pause.ts'
 import { closedError, notFound, RelayError } from './relay-error.ts'
 import { Subscription } from './subscription.ts'
 
@@ -121,11 +121,10 @@ export class ReadLoop {
     const waiting = new AbortController()
     this.#waiting = waiting
     try {
-      const found = await this.#backend.read(new Map(watches.map((watch) => [watch.stream, watch.position])), {
-        count: READ_ENTRIES,
-        blockMs: this.#options.blockMs,
-        signal: waiting.signal,
-      })
+      const positions = new Map(watches.map((watch) => [watch.stream, watch.position]))
+      const options = { count: READ_ENTRIES, blockMs: this.#options.blockMs, signal: waiting.signal }
+      // A new reader must not wait for a backend that is slow to notice the signal.
+      const found = await orAborted(this.#backend.read(positions, options), waiting.signal)
       for (const watch of watches) this.#fanOut(watch, found.get(watch.stream))
       await this.#checkQuiet()
       if (found.size > 0 && this.#watches.size > GATHER_ABOVE) await this.#sleep(GATHER_MS)
