@@ -10,6 +10,8 @@
  * short words.
  */
 
+const WORD_CHARS_MAX = 40
+
 const filler = new Set(
   `a about actually after all also am an and any anyone anything are as at be because been before being both
   but by can cannot could did do does doesn doing don each ever every explain far few first for from get gets getting
@@ -87,7 +89,13 @@ for (const line of synonymLines) {
 /** Words, numbers and command names; `pub/sub` and `dead-letter` stay findable in their parts and whole. */
 export function tokenize(text: string): string[] {
   const joined = text.replace(/pub\s*\/\s*sub/gi, 'pubsub')
-  return joined.toLowerCase().match(/[\p{L}\p{N}]+/gu) ?? []
+  // Nobody looks up a longer word, and the search for typos takes time that grows with the length.
+  return (
+    joined
+      .toLowerCase()
+      .match(/[\p{L}\p{N}]+/gu)
+      ?.map((word) => word.slice(0, WORD_CHARS_MAX)) ?? []
+  )
 }
 
 /** For the index: the stem, or false for a word that says nothing. */
