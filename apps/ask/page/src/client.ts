@@ -120,7 +120,14 @@ export class Client {
     if (answer === this.#followed.log?.answer) return
     const log = answer === undefined ? undefined : this.#logOf(answer)
     this.#followed.open(log)
-    this.#set({ open: log?.view(this.#nowMs()), refusal: undefined, stopping: false })
+    const { inspection } = this.#state
+    this.#set({
+      open: log?.view(this.#nowMs()),
+      inspection: inspection && { ...inspection, stream: undefined },
+      refusal: undefined,
+      stopping: false,
+    })
+    void this.#poll()
   }
 
   #logOf(answer: string): AnswerLog {

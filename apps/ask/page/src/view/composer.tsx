@@ -99,7 +99,7 @@ export function Composer(props: ComposerProps): ReactNode {
 }
 
 function placeholder(empty: boolean): string {
-  return empty ? 'Type your question here…' : 'Ask something else about Redis'
+  return empty ? 'Type your question here…' : 'Ask something else'
 }
 
 function grow(box: HTMLTextAreaElement | null): void {

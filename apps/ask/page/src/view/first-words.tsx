@@ -1,6 +1,7 @@
 /**
- * How long until the first words, streaming and not: both measured. Before anything was asked without stream, the
- * second bar is the time this streamed answer takes as a whole, which is what a reader would have waited.
+ * How long until the first words, streaming and not, of the same question: a streamed answer's total time is what
+ * a reader without stream waits for its first words; an answer asked without stream has a stream all the same,
+ * which tells when its first words were there.
  */
 import type { ReactNode } from 'react'
 import type { AnswerView } from '../answer-log.ts'
@@ -39,22 +40,31 @@ interface Bars {
 }
 
 function barsOf({ open, comparison, wholeMs, nowMs }: FirstWordsProps): Bars {
-  const own = wholeMs === undefined ? open : undefined
-  const streamingMs = own?.firstMs ?? comparison.streamed?.firstMs
-  const measuredMs = wholeMs ?? comparison.wholeMs
-  if (measuredMs !== undefined)
-    return { streamingMs, withoutMs: measuredMs, note: 'Each as last measured in this browser.' }
-  if (own?.firstMs !== undefined && own.askedAtMs !== undefined && isRunning(own)) {
-    const withoutMs = Math.max(nowMs - own.askedAtMs, own.firstMs)
-    return { streamingMs, withoutMs, note: 'Without stream you would still be waiting.' }
+  const { firstMs, askedAtMs } = open ?? {}
+  if (open === undefined || firstMs === undefined || askedAtMs === undefined) return lastMeasured(comparison)
+  if (wholeMs !== undefined) {
+    const note = 'Both for this question: its first words stood in the stream while you waited.'
+    return { streamingMs: firstMs, withoutMs: wholeMs, note }
   }
-  const withoutMs = (own?.state === 'done' ? own.totalMs : undefined) ?? comparison.streamed?.totalMs
-  if (withoutMs === undefined) return { streamingMs, withoutMs, note: 'Measured with your first answers.' }
-  return {
-    streamingMs,
-    withoutMs,
-    note: 'Without stream: the total time of the streamed answer. Tick “Without Stream” to measure it.',
+  if (isRunning(open)) {
+    const withoutMs = Math.max(nowMs - askedAtMs, firstMs)
+    return { streamingMs: firstMs, withoutMs, note: 'Without stream you would still be waiting.' }
   }
+  if (open.state !== 'done')
+    return { streamingMs: firstMs, withoutMs: undefined, note: 'This answer was not completed.' }
+  const note = `Without stream: the total time of this answer. ${measuredNote(comparison.wholeMs)}`
+  return { streamingMs: firstMs, withoutMs: open.totalMs, note }
+}
+
+function measuredNote(wholeMs: number | undefined): string {
+  if (wholeMs === undefined) return 'Tick “Without Stream” to measure it.'
+  return `Last measured without stream: ${formatSeconds(wholeMs)} s.`
+}
+
+function lastMeasured({ streamed, wholeMs }: Comparison): Bars {
+  const isMeasured = streamed !== undefined || wholeMs !== undefined
+  const note = isMeasured ? 'Each as last measured in this browser.' : 'Measured with your first answers.'
+  return { streamingMs: streamed?.firstMs, withoutMs: wholeMs, note }
 }
 
 function Bar({

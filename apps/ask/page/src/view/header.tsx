@@ -43,7 +43,7 @@ export const Header = memo(function Header(props: HeaderProps): ReactNode {
         <span className={props.openHistory && 'max-[440px]:hidden'}>
           <Mark />
         </span>
-        <span className="truncate max-[340px]:hidden max-phone:text-[14.5px]">Ask Me About Redis</span>
+        <span className="truncate max-[340px]:hidden max-phone:text-sm">Ask Me About Redis</span>
       </button>
       <div className="flex-1" />
       {backend && (
@@ -95,7 +95,7 @@ function ConnectionPill({
   readonly caughtUp: boolean | undefined
 }): ReactNode {
   return (
-    <span className="pill" data-testid="connection-state" data-state={connection.kind}>
+    <span className="pill max-phone:px-2" data-testid="connection-state" data-state={connection.kind}>
       <Dot className={COLOURS[connection.kind]} />
       {connectionLabel(connection, caughtUp)}
     </span>

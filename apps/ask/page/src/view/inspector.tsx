@@ -30,7 +30,11 @@ export const Inspector = memo(function Inspector({
   const nowMs = useNow(1000) + skewMs
   const stream = inspection?.stream
   return (
-    <aside aria-label="The stream" data-testid="inspector" className="flex h-full min-h-0 min-w-0 flex-col bg-card">
+    <aside
+      aria-label="The stream"
+      data-testid="inspector"
+      className="@container flex h-full min-h-0 min-w-0 flex-col bg-card"
+    >
       <section className="border-b border-line px-4.5 py-4">
         <Title name="The stream" code={stream?.stream ?? (open && `…:${open.answer}`)} />
         <Numbers open={open} inspection={inspection} nowMs={nowMs} />
@@ -121,7 +125,7 @@ function Entries({ open, nowMs }: { readonly open: AnswerView | undefined; reado
               <th className="w-[76px] pt-3!">Type</th>
               <th className="right w-9 pt-3!">Seq</th>
               <th className="pt-3!">Text</th>
-              <th className="right w-11 pt-3!">Size</th>
+              <th className="right w-11 pt-3! @max-[410px]:hidden">Size</th>
               <th className="right w-11 pt-3!">Age</th>
             </tr>
           </thead>
@@ -156,7 +160,7 @@ const EntryRow = memo(function EntryRow({ row, age }: { readonly row: Row; reado
       </td>
       <td className="right">{row.seq}</td>
       <td title={row.text}>{row.text}</td>
-      <td className="right text-soft">{formatBytes(row.bytes)}</td>
+      <td className="right text-soft @max-[410px]:hidden">{formatBytes(row.bytes)}</td>
       <td className="right text-soft">{age}</td>
     </tr>
   )
@@ -176,7 +180,7 @@ function Questions({ inspection }: { readonly inspection: Inspection | undefined
       <table className="figures w-full table-fixed border-collapse text-xs tabular-nums">
         <thead>
           <tr>
-            <th className="w-1/2">Consumer</th>
+            <th className="w-2/5">Consumer</th>
             <th>State</th>
             <th className="right">Pending</th>
             <th className="right">Idle</th>

@@ -10,8 +10,8 @@ import Markdown, { type Components, type ExtraProps, type Options } from 'react-
 import { harden } from 'rehype-harden'
 import rehypeSanitize, { defaultSchema } from 'rehype-sanitize'
 import remarkGfm from 'remark-gfm'
-import remend from 'remend'
 import { linkTarget } from '../links.ts'
+import { repairTail } from '../repair.ts'
 import { CodeBlock } from './code-block.tsx'
 
 type PluggableList = NonNullable<Options['rehypePlugins']>
@@ -40,8 +40,6 @@ const REHYPE: PluggableList = [
   ],
 ]
 
-const REPAIR = { katex: false, htmlTags: false, singleTilde: false, images: false } as const
-
 /** `openArticle` shows an article of the handbook in the page. */
 export const MarkdownBlock = memo(function MarkdownBlock({
   text,
@@ -56,7 +54,7 @@ export const MarkdownBlock = memo(function MarkdownBlock({
   return (
     <div className="block">
       <Markdown remarkPlugins={REMARK} rehypePlugins={REHYPE} components={components}>
-        {open ? remend(text, REPAIR) : text}
+        {open ? repairTail(text) : text}
       </Markdown>
     </div>
   )
