@@ -1,3 +1,20 @@
+export { connect, type ConnectOptions } from './connect.ts'
+export { Millrace } from './millrace.ts'
+export { type FollowOptions, Stream, type StreamEntry, type StreamOptions } from './stream.ts'
+export { type Codec, fields, json } from './codec.ts'
+export { Group } from './group.ts'
+export {
+  type Handler,
+  type HandlerContext,
+  type StopOptions,
+  Worker,
+  type WorkerEvent,
+  type WorkerOptions,
+} from './worker.ts'
+export { StreamError, type StreamErrorCode } from './errors.ts'
+export { EmbeddedBackend } from './embedded-backend.ts'
+export { RedisBackend, type RedisBackendOptions } from './redis-backend.ts'
+export type { ClientEvent } from './redis-client.ts'
 export type {
   AddOptions,
   Backend,
@@ -22,6 +39,3 @@ export type {
   StreamInfo,
   Trim,
 } from './backend.ts'
-export { StreamError, type StreamErrorCode } from './errors.ts'
-export { RedisBackend, type RedisBackendOptions } from './redis-backend.ts'
-export type { ClientEvent } from './redis-client.ts'

@@ -16,6 +16,7 @@
 
 import { Cluster, Command, Redis, type RedisOptions } from 'ioredis'
 import { StreamError } from './errors.ts'
+import { backoffMs } from './pause.ts'
 import { type RedisAddress, shownAddress } from './redis-address.ts'
 import { isRefused, isReply, isTransient } from './redis-errors.ts'
 
@@ -75,7 +76,11 @@ export class RedisClient {
 
   /** Connects to one server. */
   static async toServer(address: RedisAddress, options: ClientOptions): Promise<RedisClient> {
-    const redis = new Redis({ ...connectionOptions(address, options), retryStrategy: backoffMs, lazyConnect: true })
+    const redis = new Redis({
+      ...connectionOptions(address, options),
+      retryStrategy: (attempt) => backoffMs(attempt - 1),
+      lazyConnect: true,
+    })
     return await new RedisClient(redis, address, options).#start()
   }
 
@@ -86,7 +91,7 @@ export class RedisClient {
     const { host: _host, port: _port, enableOfflineQueue: _queue, ...redisOptions } = connectionOptions(first, options)
     const cluster = new Cluster([...addresses], {
       redisOptions,
-      clusterRetryStrategy: backoffMs,
+      clusterRetryStrategy: (attempt) => backoffMs(attempt - 1),
       enableOfflineQueue: false,
       lazyConnect: true,
       // A broken line must not make ioredis send the command again: see above.
@@ -152,6 +157,7 @@ export class RedisClient {
     const connectMs = this.#options.connectMs ?? 5000
     try {
       await this.#untilReady(Date.now() + connectMs)
+      if (this.#redis instanceof Cluster) await connectMasters(this.#redis)
       return this
     } catch (error) {
       this.#isClosed = true
@@ -252,10 +258,13 @@ export function connectionOptions(address: RedisAddress, options: ClientOptions)
   } satisfies RedisOptions
 }
 
-export function closedError(): StreamError {
-  return new StreamError('CLOSED', 'The backend was closed')
+/** A Cluster client connects to a node when it first needs it; better before somebody waits for that. */
+async function connectMasters(cluster: Cluster): Promise<void> {
+  const masters = cluster.nodes('master').filter((node) => node.status === 'wait')
+  // A node that is down now is tried again when a command needs it.
+  await Promise.allSettled(masters.map(async (node) => await node.connect()))
 }
 
-function backoffMs(attempt: number): number {
-  return Math.min(50 * 2 ** Math.min(attempt - 1, 10), 2000) * (0.5 + Math.random() / 2)
+export function closedError(): StreamError {
+  return new StreamError('CLOSED', 'The backend was closed')
 }

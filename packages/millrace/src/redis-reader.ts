@@ -124,6 +124,7 @@ export class RedisReader {
   }
 
   async #wait(kind: ReadKind, slots: readonly [number, Positions][], options: WaitOptions): Promise<Found> {
+    options.signal?.throwIfAborted()
     let end: (reason: unknown) => void = () => undefined
     let isEnded = false
     const ended = new Promise<never>((_resolve, reject) => {
@@ -168,15 +169,15 @@ export class RedisReader {
 
   async #block(wait: Wait): Promise<Found> {
     const replies = wait.slots.map(async ([slot, positions]) => await (await this.#start(wait, slot, positions)).reply)
+    // What fails is seen again below, in what was started or as the reason of the race.
+    for (const reply of replies) reply.catch(() => undefined)
     let failure: unknown
     try {
-      await Promise.race([Promise.allSettled(replies), ...replies.map(untilSomething), wait.ended])
+      await Promise.race([Promise.all(replies), ...replies.map(untilSomething), wait.ended])
     } catch (error) {
       failure = error
     }
     wait.isOver = true
-    // An early failure of the others is seen again below, in what was started.
-    for (const reply of replies) reply.catch(() => undefined)
     const stopped = stop(wait.started)
     // Nothing is consumed by a plain read, so who aborts it need not wait for the server.
     if (wait.isEnded() && wait.kind.name === 'xread') throw failure

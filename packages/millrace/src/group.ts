@@ -1,0 +1,35 @@
+/** A handle on one consumer group of one stream: where workers come from. */
+
+import { checkName } from './arguments.ts'
+import type { Backend, Entry, GroupInfo } from './backend.ts'
+import { type Handler, Worker, type WorkerOptions } from './worker.ts'
+
+/** The part of a stream that a group needs. */
+export interface Source<T> {
+  readonly name: string
+  decode(entry: Entry): { readonly id: Entry['id']; readonly value: T }
+}
+
+export class Group<T> {
+  readonly name: string
+  readonly #backend: Backend
+  readonly #source: Source<T>
+
+  /** Use `Stream.group`. */
+  constructor(backend: Backend, source: Source<T>, name: string) {
+    checkName('group', name)
+    this.name = name
+    this.#backend = backend
+    this.#source = source
+  }
+
+  /** Starts a worker: each entry of the stream goes to one worker of the group. Creates the group when it is missing. */
+  worker(handler: Handler<T>, options: WorkerOptions = {}): Worker<T> {
+    return new Worker(this.#backend, { group: this.name, source: this.#source, handler }, options)
+  }
+
+  /** Undefined when the group (or its stream) does not exist. */
+  async inspect(): Promise<GroupInfo | undefined> {
+    return (await this.#backend.inspect(this.#source.name))?.groups.find((group) => group.name === this.name)
+  }
+}
