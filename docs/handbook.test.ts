@@ -1,9 +1,13 @@
 /**
- * Holds the handbook to its promises: every article is complete, every link leads somewhere, and every
- * redis-cli session in it still gives the replies that are printed (see handbook-examples.ts).
+ * Holds the handbook to its promises: every article is complete, every link leads somewhere, every redis-cli
+ * session in it still gives the replies that are printed (see handbook-examples.ts), and every TypeScript example
+ * compiles against the packages as they are.
  */
-import { readFileSync, readdirSync } from 'node:fs'
+import { execFile } from 'node:child_process'
+import { mkdtempSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { startRedis, type RedisServer } from '@millrace/testing'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import {
@@ -92,6 +96,48 @@ describe('the handbook', () => {
     expect(listed.toSorted()).toEqual([...articles.keys()].toSorted())
   })
 })
+
+describe('the TypeScript examples', () => {
+  it('compile', async () => {
+    const root = join(import.meta.dirname, '..')
+    const directory = mkdtempSync(join(tmpdir(), 'handbook-'))
+    try {
+      const files = [...articles].flatMap(([slug, { body }]) =>
+        codeBlocks(body)
+          .filter(({ language }) => language === 'ts')
+          .map(({ text }, i) => ({ name: `${slug}-${i}.ts`, text })),
+      )
+      expect(files.length).toBeGreaterThan(0)
+      for (const { name, text } of files) writeFileSync(join(directory, name), text)
+      symlinkSync(join(root, 'node_modules'), join(directory, 'node_modules'))
+      writeFileSync(join(directory, 'package.json'), '{ "type": "module" }')
+      writeFileSync(
+        join(directory, 'tsconfig.json'),
+        JSON.stringify({
+          extends: join(root, 'tsconfig.base.json'),
+          compilerOptions: { composite: false, declarationMap: false, noEmit: true, preserveSymlinks: false },
+          include: ['*.ts'],
+        }),
+      )
+      expect(await compilerErrors(root, directory)).toEqual([])
+    } finally {
+      rmSync(directory, { recursive: true, force: true })
+    }
+  }, 60_000)
+})
+
+/** What tsc says about the examples themselves; the packages that they use are compiled elsewhere. */
+async function compilerErrors(root: string, directory: string): Promise<string[]> {
+  const tsc = join(root, 'node_modules/typescript/bin/tsc')
+  try {
+    await promisify(execFile)(process.execPath, [tsc, '-p', directory, '--pretty', 'false'], { cwd: directory })
+    return []
+  } catch (error) {
+    const { stdout } = error as { stdout?: string }
+    if (stdout === undefined) throw error
+    return stdout.split('\n').filter((line) => /^[a-z0-9-]+\.ts\(|^error /.test(line))
+  }
+}
 
 describe('the examples give the replies that are printed', () => {
   let redis: RedisServer
