@@ -1,0 +1,533 @@
+/**
+ * Random histories, run by the engine and by the plain model: every answer must be the same, and in the end everything
+ * that can be seen. The recorded changes, replayed into an empty database, must give that picture once more.
+ *
+ * MILLRACE_RUNS sets how many histories, MILLRACE_SEED repeats a run.
+ */
+import * as fc from 'fast-check'
+import { expect, it } from 'vitest'
+import { append, deleteEntries, setLastId, trim, type TrimRule } from './append.ts'
+import type { Change } from './change.ts'
+import { acknowledge, autoClaim, claim, pendingEntries, pendingSummary } from './claim.ts'
+import { Database } from './database.ts'
+import { EngineError } from './errors.ts'
+import { createConsumer, createGroup, deleteConsumer, destroyGroup, setGroup } from './group-commands.ts'
+import { formatId, type NewId, type StreamId } from './id.ts'
+import { fullStreamInfo } from './info.ts'
+import { expireAt, persist, removeKey } from './keys.ts'
+import { idOf, PlainError, PlainModel, type Id, type PlainTrim } from './plain-model.ts'
+import { readGroup } from './read-group.ts'
+import { length, range, read } from './read-range.ts'
+
+const RUNS = Number(process.env['MILLRACE_RUNS'] ?? 2000)
+const SEED = Number(process.env['MILLRACE_SEED'] ?? Math.floor(Math.random() * 2 ** 31))
+const U64_MAX = 2n ** 64n - 1n
+const KEYS = ['s', 't']
+const NODE_ENTRIES_MAX = 3
+
+// Small numbers, so that IDs meet; now and then the edges of the columns and of the 64 bits.
+const msArb = fc.oneof(
+  { weight: 120, arbitrary: fc.bigInt(0n, 40n) },
+  { weight: 1, arbitrary: fc.constantFrom(2n ** 31n, 2n ** 32n + 7n, 2n ** 63n, U64_MAX - 1n, U64_MAX) },
+)
+const seqArb = fc.oneof(
+  { weight: 120, arbitrary: fc.bigInt(0n, 4n) },
+  { weight: 1, arbitrary: fc.constantFrom(65_535n, 65_536n, 2n ** 32n, U64_MAX - 1n, U64_MAX) },
+)
+const idArb = fc.tuple(msArb, seqArb).map(([ms, seq]) => idOf(ms, seq))
+const fromArb = fc.oneof({ weight: 3, arbitrary: fc.constant(0n) }, { weight: 2, arbitrary: idArb })
+const keyArb = fc.oneof({ weight: 5, arbitrary: fc.constant('s') }, { weight: 1, arbitrary: fc.constant('t') })
+const groupArb = fc.constantFrom('g', 'g', 'g', 'h')
+const consumerArb = fc.constantFrom('a', 'b', 'c')
+const countArb = fc.oneof(fc.integer({ min: 1, max: 5 }), fc.constant(Infinity))
+const fieldsArb = fc.constantFrom(
+  ['f', '1'],
+  ['f', '2'],
+  ['f', 'x'.repeat(200)],
+  ['a', '1', 'b', ''],
+  ['', 'é', '', 'é'],
+)
+const trimArb: fc.Arbitrary<PlainTrim> = fc.oneof(
+  fc.record({ maxLen: fc.integer({ min: 0, max: 8 }), approximate: fc.boolean() }),
+  fc.record({ minId: idArb, approximate: fc.boolean() }),
+  fc.record({
+    maxLen: fc.integer({ min: 0, max: 8 }),
+    approximate: fc.constant(true),
+    limit: fc.integer({ min: 0, max: 7 }),
+  }),
+)
+const optional = <T>(arb: fc.Arbitrary<T>): fc.Arbitrary<T | undefined> => fc.option(arb, { nil: undefined, freq: 3 })
+
+const newIdArb = fc.oneof(
+  { weight: 6, arbitrary: fc.constant('auto' as const) },
+  { weight: 2, arbitrary: msArb.map((ms) => ({ ms })) },
+  { weight: 3, arbitrary: idArb },
+)
+const addArb = fc.record({
+  op: fc.constant('add' as const),
+  key: keyArb,
+  id: newIdArb,
+  fields: fieldsArb,
+  noMk: fc.boolean(),
+  ifLast: fc.option(fc.constantFrom(0n, idOf(1n, 0n)), { nil: undefined, freq: 20 }),
+  trim: fc.option(trimArb, { nil: undefined, freq: 5 }),
+})
+const positionArb = <W extends string>(word: W): fc.Arbitrary<Id | W> =>
+  fc.oneof({ weight: 3, arbitrary: fc.constant(word) }, { weight: 1, arbitrary: fromArb })
+
+const burstArb = fc.record({
+  op: fc.constant('burst' as const),
+  key: keyArb,
+  /** The first one's, then each as if with `auto`. */
+  id: newIdArb,
+  fields: fieldsArb,
+  times: fc.integer({ min: 2, max: 25 }),
+})
+
+const opArb = fc.oneof(
+  { weight: 8, arbitrary: burstArb },
+  { weight: 42, arbitrary: addArb },
+  { weight: 6, arbitrary: fc.record({ op: fc.constant('trim' as const), key: keyArb, trim: trimArb }) },
+  {
+    weight: 9,
+    arbitrary: fc.record({
+      op: fc.constant('delete' as const),
+      key: keyArb,
+      nth: fc.array(fc.nat(9), { minLength: 1, maxLength: 3 }),
+    }),
+  },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      op: fc.constant('set-id' as const),
+      key: keyArb,
+      last: idArb,
+      added: optional(fc.nat(12)),
+      maxDeleted: optional(idArb),
+    }),
+  },
+  {
+    weight: 6,
+    arbitrary: fc.record({
+      op: fc.constant('range' as const),
+      key: keyArb,
+      from: fromArb,
+      to: fc.oneof(idArb, fc.constant(2n ** 128n - 1n)),
+      count: countArb,
+      reverse: fc.boolean(),
+    }),
+  },
+  { weight: 6, arbitrary: fc.record({ op: fc.constant('read' as const), from: positionArb('+'), count: countArb }) },
+  {
+    weight: 9,
+    arbitrary: fc.record({
+      op: fc.constant('create-group' as const),
+      key: keyArb,
+      group: groupArb,
+      from: positionArb('$'),
+      mk: fc.boolean(),
+      read: optional(fc.nat(9)),
+    }),
+  },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      op: fc.constant('set-group' as const),
+      key: keyArb,
+      group: groupArb,
+      from: positionArb('$'),
+      read: optional(fc.nat(9)),
+    }),
+  },
+  { weight: 1, arbitrary: fc.record({ op: fc.constant('destroy-group' as const), key: keyArb, group: groupArb }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      op: fc.constant('create-consumer' as const),
+      key: keyArb,
+      group: groupArb,
+      consumer: consumerArb,
+    }),
+  },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      op: fc.constant('delete-consumer' as const),
+      key: keyArb,
+      group: groupArb,
+      consumer: consumerArb,
+      onlyIfIdle: fc.boolean(),
+    }),
+  },
+  {
+    weight: 27,
+    arbitrary: fc.record({
+      op: fc.constant('read-group' as const),
+      keys: fc.constantFrom(['s'], ['s'], ['s', 't']),
+      from: positionArb('>'),
+      group: groupArb,
+      consumer: consumerArb,
+      count: countArb,
+      noAck: fc.constantFrom(false, false, false, true),
+    }),
+  },
+  {
+    weight: 15,
+    arbitrary: fc.record({
+      op: fc.constant('ack' as const),
+      key: keyArb,
+      group: groupArb,
+      nth: fc.array(fc.nat(6), { minLength: 1, maxLength: 4 }),
+      ifOwner: optional(consumerArb),
+    }),
+  },
+  {
+    weight: 12,
+    arbitrary: fc.record({
+      op: fc.constant('claim' as const),
+      key: keyArb,
+      group: groupArb,
+      consumer: consumerArb,
+      nth: fc.array(fc.nat(9), { minLength: 1, maxLength: 4 }),
+      minIdle: fc.constantFrom(0, 0, 1, 3, 10),
+      ifOwner: optional(consumerArb),
+      idle: optional(fc.constantFrom(0, 2, 100, 1e12)),
+      time: optional(fc.constantFrom(-1, 5, 1e9)),
+      retry: optional(fc.constantFrom(0, 7, 70_000)),
+      force: fc.boolean(),
+      justId: fc.boolean(),
+      last: optional(idArb),
+    }),
+  },
+  {
+    weight: 9,
+    arbitrary: fc.record({
+      op: fc.constant('auto-claim' as const),
+      key: keyArb,
+      group: groupArb,
+      consumer: consumerArb,
+      minIdle: fc.constantFrom(0, 1, 3, 10),
+      from: fromArb,
+      count: fc.integer({ min: 1, max: 4 }),
+      justId: fc.boolean(),
+    }),
+  },
+  {
+    weight: 6,
+    arbitrary: fc.record({
+      op: fc.constant('pending' as const),
+      key: keyArb,
+      group: groupArb,
+      from: fromArb,
+      to: fc.constantFrom(idOf(10n, 0n), 2n ** 128n - 1n),
+      count: fc.integer({ min: 1, max: 5 }),
+      consumer: optional(consumerArb),
+      minIdle: fc.constantFrom(0, 0, 3),
+    }),
+  },
+  { weight: 3, arbitrary: fc.record({ op: fc.constant('summary' as const), key: keyArb, group: groupArb }) },
+  { weight: 1, arbitrary: fc.record({ op: fc.constant('remove' as const), key: keyArb }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({ op: fc.constant('expire' as const), key: keyArb, after: fc.integer({ min: -1, max: 40 }) }),
+  },
+  { weight: 2, arbitrary: fc.record({ op: fc.constant('persist' as const), key: keyArb }) },
+  { weight: 6, arbitrary: fc.record({ op: fc.constant('clock' as const), by: fc.constantFrom(1, 2, 5, 30) }) },
+  { weight: 1, arbitrary: fc.record({ op: fc.constant('sweep' as const) }) },
+)
+type Op = typeof opArb extends fc.Arbitrary<infer T> ? T : never
+
+const streamId = (id: Id): StreamId => ({ ms: id >> 64n, seq: id & U64_MAX })
+const bytes = (text: string): Uint8Array => Buffer.from(text, 'latin1')
+const position = <W extends string>(from: Id | W): StreamId | W => (typeof from === 'bigint' ? streamId(from) : from)
+
+function trimRule(wanted: PlainTrim): TrimRule {
+  const keep: TrimRule['keep'] =
+    wanted.minId === undefined
+      ? { kind: 'max-len', entries: wanted.maxLen! }
+      : { kind: 'min-id', id: streamId(wanted.minId) }
+  return { keep, approximate: wanted.approximate, ...given({ limit: wanted.limit }) }
+}
+
+/** Without the properties that are undefined. */
+function given<T extends object>(options: T): { [K in keyof T]: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as never
+}
+
+function newId(id: 'auto' | { ms: bigint } | Id): NewId {
+  if (id === 'auto') return { kind: 'auto' }
+  return typeof id === 'bigint' ? { kind: 'exact', id: streamId(id) } : { kind: 'auto-seq', ms: id.ms }
+}
+
+/** Which IDs an operation is about: the n-th of what is there or pending, so that it mostly meets something. */
+function chosen(database: Database, key: string, nth: readonly number[], now: number): Id[] {
+  const stream = database.find(key, now)
+  const known =
+    stream === undefined ? [] : stream.range({ ms: 0n, seq: 0n }, { ms: U64_MAX, seq: U64_MAX }, 8).map(({ id }) => id)
+  const pending: StreamId[] = []
+  stream?.group('g')?.pending.scan({ ms: 0n, seq: 0n }, (row) => pending.push(row.id) < 8)
+  const all = [...pending, ...known]
+  return nth.map((n) => {
+    const id = all[n % Math.max(all.length, 1)] ?? { ms: BigInt(n), seq: 0n }
+    return idOf(id.ms, id.seq)
+  })
+}
+
+function runEngine(database: Database, op: Op, ids: readonly Id[], now: number): unknown {
+  switch (op.op) {
+    case 'add':
+      return append(
+        database,
+        {
+          key: op.key,
+          fields: op.fields.map(bytes),
+          id: newId(op.id),
+          noMkStream: op.noMk,
+          ...given({ ifLastId: op.ifLast === undefined ? undefined : streamId(op.ifLast) }),
+          ...given({ trim: op.trim && trimRule(op.trim) }),
+        },
+        now,
+      )
+    case 'burst':
+      return Array.from({ length: op.times }, (_, i) => {
+        const id = newId(i === 0 ? op.id : 'auto')
+        return append(database, { key: op.key, fields: op.fields.map(bytes), id }, now)
+      })
+    case 'trim':
+      return trim(database, op.key, trimRule(op.trim), now)
+    case 'delete':
+      return deleteEntries(database, op.key, ids.map(streamId), now)
+    case 'set-id': {
+      const { key, last, added, maxDeleted } = op
+      const more = given({
+        entriesAdded: added,
+        maxDeletedId: maxDeleted === undefined ? undefined : streamId(maxDeleted),
+      })
+      return setLastId(database, { key, lastId: streamId(last), ...more }, now)
+    }
+    case 'range':
+      return range(database, { ...op, from: streamId(op.from), to: streamId(op.to) }, now)
+    case 'read':
+      return read(
+        database,
+        KEYS.map((key) => ({ key, from: position(op.from) })),
+        op.count,
+        now,
+      )
+    case 'create-group': {
+      const options = { from: position(op.from), mkStream: op.mk, ...given({ entriesRead: op.read }) }
+      return createGroup(database, op, options, now)
+    }
+    case 'set-group':
+      return setGroup(database, op, { from: position(op.from), ...given({ entriesRead: op.read }) }, now)
+    case 'destroy-group':
+      return destroyGroup(database, op, now)
+    case 'create-consumer':
+      return createConsumer(database, op, now)
+    case 'delete-consumer':
+      return deleteConsumer(database, op, op, now)
+    case 'read-group':
+      return readGroup(database, { ...op, positions: op.keys.map((key) => ({ key, from: position(op.from) })) }, now)
+    case 'ack':
+      return acknowledge(database, op, { ids: ids.map(streamId), ...given({ ifOwner: op.ifOwner }) }, now)
+    case 'claim': {
+      const { minIdle, ifOwner, idle, time, retry, force, justId, last } = op
+      const options = given({
+        ifOwner,
+        idleMs: idle,
+        timeMs: time,
+        deliveries: retry,
+        lastId: last === undefined ? undefined : streamId(last),
+      })
+      return claim(database, op, { ids: ids.map(streamId), minIdleMs: minIdle, force, justId, ...options }, now)
+    }
+    case 'auto-claim':
+      return autoClaim(database, op, { ...op, minIdleMs: op.minIdle, from: streamId(op.from) }, now)
+    case 'pending': {
+      const query = {
+        from: streamId(op.from),
+        to: streamId(op.to),
+        count: op.count,
+        minIdleMs: op.minIdle,
+        ...given({ consumer: op.consumer }),
+      }
+      return pendingEntries(database, op, query, now)
+    }
+    case 'summary':
+      return pendingSummary(database, op, now)
+    case 'remove':
+      return removeKey(database, op.key, now)
+    case 'expire':
+      return expireAt(database, op.key, now + op.after, now)
+    case 'persist':
+      return persist(database, op.key, now)
+    case 'sweep':
+      return void database.sweep(now, 10)
+    case 'clock':
+      return undefined
+  }
+}
+
+function runModel(model: PlainModel, op: Op, ids: readonly Id[], now: number): unknown {
+  switch (op.op) {
+    case 'add':
+      return model.add(op.key, { ...op, ...given({ ifLast: op.ifLast, trim: op.trim }) } as never, now)
+    case 'burst':
+      return Array.from({ length: op.times }, (_, i) =>
+        model.add(op.key, { id: i === 0 ? op.id : 'auto', fields: [...op.fields], noMk: false }, now),
+      )
+    case 'trim':
+      return model.trim(op.key, op.trim, now)
+    case 'delete':
+      return model.delete(op.key, ids, now)
+    case 'set-id':
+      return model.setId(op.key, op as never, now)
+    case 'range':
+      return model.range(op.key, op, now)
+    case 'read':
+      return model.read(
+        KEYS.map((key) => ({ key, from: op.from })),
+        op.count,
+        now,
+      )
+    case 'create-group':
+      return model.createGroup(op.key, op.group, op as never, now)
+    case 'set-group':
+      return model.setGroup(op.key, op.group, op as never, now)
+    case 'destroy-group':
+      return model.destroyGroup(op.key, op.group, now)
+    case 'create-consumer':
+      return model.createConsumer(op.key, op.group, op.consumer, now)
+    case 'delete-consumer':
+      return model.deleteConsumer(op.key, op.group, op, now)
+    case 'read-group':
+      return model.readGroup(
+        op.keys.map((key) => ({ key, from: op.from })),
+        op,
+        now,
+      )
+    case 'ack':
+      return model.acknowledge(op.key, op.group, { ids, ...given({ ifOwner: op.ifOwner }) }, now)
+    case 'claim':
+      return model.claim(
+        op.key,
+        op,
+        { ...(op as never as { minIdle: number; force: boolean; justId: boolean }), ids },
+        now,
+      )
+    case 'auto-claim':
+      return model.autoClaim(op.key, op, op, now)
+    case 'pending':
+      return model.pendingEntries(op.key, op.group, op as never, now)
+    case 'summary':
+      return model.pendingSummary(op.key, op.group, now)
+    case 'remove':
+      return model.remove(op.key, now)
+    case 'expire':
+      return model.expireAt(op.key, now + op.after, now)
+    case 'persist':
+      return model.persist(op.key, now)
+    case 'sweep':
+    case 'clock':
+      return undefined
+  }
+}
+
+/** The answer, or the code of the refusal. */
+function outcome(run: () => unknown): unknown {
+  try {
+    return plain(run())
+  } catch (error) {
+    if (error instanceof EngineError) return { refused: error.code }
+    if (error instanceof PlainError) return { refused: error.message }
+    throw error
+  }
+}
+
+/** IDs and bytes as text. */
+function plain(value: unknown): unknown {
+  if (value instanceof Uint8Array) return Buffer.from(value).toString('latin1')
+  if (Array.isArray(value)) return value.map(plain)
+  if (typeof value !== 'object' || value === null) return value
+  if ('ms' in value && 'seq' in value) return formatId(value as StreamId)
+  return Object.fromEntries(Object.entries(value).map(([name, member]) => [name, plain(member)]))
+}
+
+function picture(database: Database, key: string, now: number): unknown {
+  if (database.find(key, now) === undefined) return undefined
+  const info = fullStreamInfo(database, key, Infinity, now)
+  expect(info.entries.length).toBe(info.length)
+  expect(length(database, key, now)).toBe(info.length)
+  return plain({
+    entries: info.entries,
+    nodes: info.nodeCount,
+    last: info.lastId,
+    first: info.firstId,
+    maxDeleted: info.maxDeletedId,
+    added: info.entriesAdded,
+    expires: info.expiresAtMs,
+    groups: info.groups.map((group) => {
+      expect(group.pending.length).toBe(group.pendingCount)
+      return {
+        name: group.name,
+        last: group.lastId,
+        read: group.entriesRead,
+        lag: group.lag,
+        pending: group.pending.map(({ id, consumer, deliveredAtMs, deliveries }) => [
+          id,
+          consumer,
+          deliveredAtMs,
+          deliveries,
+        ]),
+        consumers: group.consumers.map(({ name, seenMs, activeMs, pending, pendingCount }) => {
+          expect(pending.length).toBe(pendingCount)
+          return { name, seen: seenMs, active: activeMs, pending: pending.map(({ id }) => id) }
+        }),
+      }
+    }),
+  })
+}
+
+function checkHistory(hasGroup: boolean, ops: readonly Op[]): void {
+  const database = new Database({ nodeEntriesMax: NODE_ENTRIES_MAX, nodeBytesMax: 0 })
+  const model = new PlainModel(NODE_ENTRIES_MAX)
+  const changes: Change[] = []
+  database.subscribe((change) => changes.push(structuredClone(change)))
+  let now = 10
+  if (hasGroup) {
+    createGroup(database, { key: 's', group: 'g' }, { from: { ms: 0n, seq: 0n }, mkStream: true }, now)
+    model.createGroup('s', 'g', { from: 0n, mk: true }, now)
+  }
+  for (const op of ops) {
+    if (op.op === 'clock') now += op.by
+    const ids = 'nth' in op ? chosen(database, op.key, op.nth, now) : []
+    expect(outcome(() => runEngine(database, op, ids, now))).toEqual(outcome(() => runModel(model, op, ids, now)))
+  }
+  const replayed = new Database({ nodeEntriesMax: 100 })
+  for (const change of changes) replayed.apply(change)
+  for (const key of KEYS) {
+    expect(picture(database, key, now)).toEqual(model.picture(key, now))
+    expect(picture(replayed, key, now)).toEqual(model.picture(key, now))
+    removeKey(database, key, now)
+  }
+  expect(database.memoryBytes).toBe(0)
+}
+
+it(
+  `agrees with the plain model in ${RUNS} histories, seed ${SEED}, and replays them exactly`,
+  { timeout: 600_000 },
+  () => {
+    console.info(`model.fuzz: MILLRACE_SEED=${SEED} MILLRACE_RUNS=${RUNS}`)
+    fc.assert(
+      fc.property(
+        fc.constantFrom(true, true, false),
+        fc.array(opArb, { minLength: 5, maxLength: 70, size: 'max' }),
+        checkHistory,
+      ),
+      {
+        seed: SEED,
+        numRuns: RUNS,
+      },
+    )
+  },
+)

@@ -1,0 +1,483 @@
+/**
+ * What the engine should do, written as plainly as possible: arrays, maps, no index, no packing. The model test runs the
+ * same history here and there and compares every answer. For tests only.
+ *
+ * An ID is one 128-bit bigint here (`ms << 64 | seq`), so that it shares not even the representation with the engine.
+ */
+
+import { hasHole, lagOf, placeOf } from './plain-lag.ts'
+
+export type Id = bigint
+
+export interface PlainConsumer {
+  seen: number
+  active: number | undefined
+}
+
+export interface PlainPending {
+  owner: string
+  time: number
+  count: number
+}
+
+export interface PlainGroup {
+  last: Id
+  read: number | undefined
+  consumers: Map<string, PlainConsumer>
+  pending: Map<Id, PlainPending>
+}
+
+export interface PlainStream {
+  entries: { id: Id; fields: string[] }[]
+  /** All IDs that each node ever had, and how many of its entries are there. */
+  nodes: { ids: Id[]; live: number }[]
+  last: Id
+  maxDeleted: Id
+  added: number
+  groups: Map<string, PlainGroup>
+  expires: number | undefined
+}
+
+export class PlainError extends Error {}
+
+const SEQ_MAX = 2n ** 64n - 1n
+const ID_MAX = 2n ** 128n - 1n
+
+export const idOf = (ms: bigint, seq: bigint): Id => (ms << 64n) | seq
+export const show = (id: Id): string => `${id >> 64n}-${id & SEQ_MAX}`
+const ascending = (a: Id, b: Id): number => (a < b ? -1 : a > b ? 1 : 0)
+const unique = (ids: readonly Id[]): Id[] => [...new Set(ids)]
+
+function fail(code: string): never {
+  throw new PlainError(code)
+}
+
+export interface PlainTrim {
+  maxLen?: number
+  minId?: Id
+  approximate: boolean
+  limit?: number
+}
+
+export class PlainModel {
+  readonly #keys = new Map<string, PlainStream>()
+  readonly #nodeEntriesMax: number
+
+  constructor(nodeEntriesMax: number) {
+    this.#nodeEntriesMax = nodeEntriesMax
+  }
+
+  find(key: string, now: number): PlainStream | undefined {
+    const stream = this.#keys.get(key)
+    if (stream?.expires !== undefined && stream.expires <= now) this.#keys.delete(key)
+    return this.#keys.get(key)
+  }
+
+  #require(key: string, now: number): PlainStream {
+    return this.find(key, now) ?? fail('NO_SUCH_KEY')
+  }
+
+  #group(key: string, name: string, now: number): { stream: PlainStream; group: PlainGroup } {
+    const stream = this.find(key, now)
+    const group = stream?.groups.get(name)
+    return stream === undefined || group === undefined ? fail('NO_GROUP') : { stream, group }
+  }
+
+  #create(key: string): PlainStream {
+    const stream: PlainStream = {
+      entries: [],
+      nodes: [],
+      last: 0n,
+      maxDeleted: 0n,
+      added: 0,
+      groups: new Map(),
+      expires: undefined,
+    }
+    this.#keys.set(key, stream)
+    return stream
+  }
+
+  add(
+    key: string,
+    what: { id: 'auto' | { ms: bigint } | Id; fields: string[]; noMk: boolean; ifLast?: Id; trim?: PlainTrim },
+    now: number,
+  ): string | undefined {
+    if (what.id === 0n) fail('ID_ZERO')
+    const found = this.find(key, now)
+    if (found === undefined && what.noMk) return undefined
+    const last = found?.last ?? 0n
+    if (what.ifLast !== undefined && what.ifLast !== last) fail('LAST_ID_MISMATCH')
+    if (last === ID_MAX) fail('IDS_EXHAUSTED')
+    let id: Id
+    if (what.id === 'auto') id = BigInt(now) > last >> 64n ? idOf(BigInt(now), 0n) : last + 1n
+    else if (typeof what.id === 'bigint') id = what.id
+    else if (what.id.ms > last >> 64n) id = idOf(what.id.ms, 0n)
+    else id = what.id.ms === last >> 64n && (last & SEQ_MAX) !== SEQ_MAX ? last + 1n : 0n
+    if (id <= last) fail('ID_TOO_SMALL')
+    const stream = found ?? this.#create(key)
+    stream.entries.push({ id, fields: what.fields })
+    const tail = stream.nodes.at(-1)
+    if (tail === undefined || tail.ids.length >= this.#nodeEntriesMax) stream.nodes.push({ ids: [id], live: 1 })
+    else {
+      tail.ids.push(id)
+      tail.live++
+    }
+    stream.last = id
+    stream.added++
+    if (what.trim !== undefined) this.#trim(stream, what.trim)
+    return show(id)
+  }
+
+  trim(key: string, trim: PlainTrim, now: number): number {
+    const stream = this.find(key, now)
+    return stream === undefined ? 0 : this.#trim(stream, trim)
+  }
+
+  #trim(stream: PlainStream, trim: PlainTrim): number {
+    const limit = trim.approximate ? (trim.limit ?? 100 * this.#nodeEntriesMax) : 0
+    const before = stream.entries.length
+    const isWanted = (id: Id): boolean =>
+      trim.minId === undefined ? stream.entries.length > trim.maxLen! : id < trim.minId
+    for (;;) {
+      const node = stream.nodes[0]
+      const removed = before - stream.entries.length
+      if (node === undefined || (trim.maxLen !== undefined && stream.entries.length <= trim.maxLen)) break
+      if (limit > 0 && removed + node.live > limit) break
+      const goes =
+        trim.minId === undefined ? stream.entries.length - node.live >= trim.maxLen! : node.ids.at(-1)! < trim.minId
+      if (goes) {
+        stream.entries.splice(0, node.live)
+        stream.nodes.shift()
+        continue
+      }
+      if (trim.approximate) break
+      while (stream.entries.length > 0 && isWanted(stream.entries[0]!.id)) {
+        stream.entries.shift()
+        node.live--
+      }
+      break
+    }
+    return before - stream.entries.length
+  }
+
+  delete(key: string, ids: readonly Id[], now: number): number {
+    const stream = this.find(key, now)
+    let count = 0
+    for (const id of ids) {
+      const index = stream?.entries.findIndex((entry) => entry.id === id) ?? -1
+      if (stream === undefined || index < 0) continue
+      stream.entries.splice(index, 1)
+      const node = stream.nodes.find(({ ids }) => ids.includes(id))!
+      node.live--
+      if (node.live === 0) stream.nodes.splice(stream.nodes.indexOf(node), 1)
+      if (id > stream.maxDeleted) stream.maxDeleted = id
+      count++
+    }
+    return count
+  }
+
+  setId(key: string, what: { last: Id; added?: number; maxDeleted?: Id }, now: number): void {
+    if (what.maxDeleted !== undefined && what.last < what.maxDeleted) fail('SET_ID_BELOW_MAX_DELETED')
+    const stream = this.#require(key, now)
+    if (what.last < stream.maxDeleted) fail('SET_ID_BELOW_MAX_DELETED')
+    if (stream.entries.length > 0 && what.last < stream.entries.at(-1)!.id) fail('SET_ID_BELOW_LAST_ENTRY')
+    const isLess = what.added !== undefined && what.added < stream.entries.length
+    if (isLess) fail('SET_ID_BELOW_LENGTH')
+    stream.last = what.last
+    stream.added = what.added ?? stream.added
+    if (what.maxDeleted !== undefined && what.maxDeleted > 0n) stream.maxDeleted = what.maxDeleted
+  }
+
+  range(key: string, what: { from: Id; to: Id; count: number; reverse: boolean }, now: number): unknown[] {
+    const found = (this.find(key, now)?.entries ?? []).filter(({ id }) => id >= what.from && id <= what.to)
+    if (what.reverse) found.reverse()
+    return found.slice(0, what.count).map(({ id, fields }) => ({ id: show(id), fields }))
+  }
+
+  read(positions: { key: string; from: Id | '$' | '+' }[], count: number, now: number): unknown[] {
+    const result: unknown[] = []
+    for (const { key, from } of positions) {
+      const stream = this.find(key, now)
+      if (stream === undefined || from === '$') continue
+      const entries =
+        from === '+' ? stream.entries.slice(-1) : stream.entries.filter(({ id }) => id > from).slice(0, count)
+      if (entries.length > 0) result.push({ key, entries: entries.map(({ id, fields }) => ({ id: show(id), fields })) })
+    }
+    return result
+  }
+
+  createGroup(key: string, name: string, what: { from: Id | '$'; mk: boolean; read?: number }, now: number): void {
+    const found = what.mk ? this.find(key, now) : this.#require(key, now)
+    if (found?.groups.has(name) === true) fail('GROUP_EXISTS')
+    const stream = found ?? this.#create(key)
+    stream.groups.set(name, {
+      last: what.from === '$' ? stream.last : what.from,
+      read: what.read === undefined ? undefined : Math.min(what.read, stream.added),
+      consumers: new Map(),
+      pending: new Map(),
+    })
+  }
+
+  setGroup(key: string, name: string, what: { from: Id | '$'; read?: number }, now: number): void {
+    this.#require(key, now)
+    const { stream, group } = this.#group(key, name, now)
+    group.last = what.from === '$' ? stream.last : what.from
+    group.read = what.read === undefined ? undefined : Math.min(what.read, stream.added)
+  }
+
+  destroyGroup(key: string, name: string, now: number): boolean {
+    return this.#require(key, now).groups.delete(name)
+  }
+
+  createConsumer(key: string, name: string, consumer: string, now: number): boolean {
+    this.#require(key, now)
+    const { group } = this.#group(key, name, now)
+    if (group.consumers.has(consumer)) return false
+    group.consumers.set(consumer, { seen: now, active: undefined })
+    return true
+  }
+
+  deleteConsumer(
+    key: string,
+    name: string,
+    what: { consumer: string; onlyIfIdle: boolean },
+    now: number,
+  ): number | undefined {
+    this.#require(key, now)
+    const { group } = this.#group(key, name, now)
+    if (!group.consumers.has(what.consumer)) return undefined
+    const owned = [...group.pending].filter(([, { owner }]) => owner === what.consumer)
+    if (what.onlyIfIdle && owned.length > 0) fail('CONSUMER_BUSY')
+    for (const [id] of owned) group.pending.delete(id)
+    group.consumers.delete(what.consumer)
+    return owned.length
+  }
+
+  readGroup(
+    positions: { key: string; from: Id | '>' }[],
+    what: { group: string; consumer: string; count: number; noAck: boolean },
+    now: number,
+  ): unknown[] {
+    for (const { key } of positions) this.#group(key, what.group, now)
+    const result: unknown[] = []
+    for (const { key, from } of positions) {
+      const { stream, group } = this.#group(key, what.group, now)
+      const consumer = this.#consumer(group, what.consumer, now)
+      consumer.seen = now
+      if (from === '>') {
+        const entries = stream.entries.filter(({ id }) => id > group.last).slice(0, what.count)
+        for (const { id } of entries) {
+          this.#advance(stream, group, id)
+          if (!what.noAck) group.pending.set(id, { owner: what.consumer, time: now, count: 1 })
+          if (!what.noAck) consumer.active = now
+        }
+        if (entries.length > 0)
+          result.push({ key, entries: entries.map(({ id, fields }) => ({ id: show(id), fields })) })
+        continue
+      }
+      const mine = sorted(group).filter(([id, { owner }]) => id > from && owner === what.consumer)
+      const entries = mine.slice(0, what.count).map(([id, pending]) => {
+        const fields = fieldsOf(stream, id)
+        if (fields !== undefined) pending.count++
+        if (fields !== undefined) pending.time = now
+        return { id: show(id), fields }
+      })
+      result.push({ key, entries })
+    }
+    return result
+  }
+
+  acknowledge(key: string, name: string, what: { ids: readonly Id[]; ifOwner?: string }, now: number): string[] {
+    const group = this.find(key, now)?.groups.get(name)
+    if (group === undefined) return []
+    const done = unique(what.ids).filter((id) => {
+      const pending = group.pending.get(id)
+      return pending !== undefined && (what.ifOwner === undefined || pending.owner === what.ifOwner)
+    })
+    for (const id of done) group.pending.delete(id)
+    return done.map(show)
+  }
+
+  claim(
+    key: string,
+    ref: { group: string; consumer: string },
+    what: {
+      ids: readonly Id[]
+      minIdle: number
+      ifOwner?: string
+      idle?: number
+      time?: number
+      retry?: number
+      force: boolean
+      justId: boolean
+      last?: Id
+    },
+    now: number,
+  ): unknown {
+    const { stream, group } = this.#group(key, ref.group, now)
+    const consumer = this.#consumer(group, ref.consumer, now)
+    consumer.seen = now
+    if (what.last !== undefined && what.last > group.last) group.last = what.last
+    const wanted = what.time ?? now - (what.idle ?? 0)
+    const time = wanted < 0 || wanted > now ? now : wanted
+    const entries: unknown[] = []
+    const deleted: string[] = []
+    for (const id of what.ids) {
+      const pending = group.pending.get(id)
+      if (what.ifOwner !== undefined && pending?.owner !== what.ifOwner) continue
+      const fields = fieldsOf(stream, id)
+      if (fields === undefined) {
+        if (group.pending.delete(id)) deleted.push(show(id))
+        continue
+      }
+      if (pending === undefined && !what.force) continue
+      if (pending !== undefined && now - pending.time < what.minIdle) continue
+      const count = what.retry ?? (pending?.count ?? 1) + (what.justId ? 0 : 1)
+      group.pending.set(id, { owner: ref.consumer, time, count })
+      consumer.active = now
+      entries.push({ id: show(id), fields: what.justId ? undefined : fields, deliveries: count })
+    }
+    return { entries, deleted }
+  }
+
+  autoClaim(
+    key: string,
+    ref: { group: string; consumer: string },
+    what: { minIdle: number; from: Id; count: number; justId: boolean },
+    now: number,
+  ): unknown {
+    const { stream, group } = this.#group(key, ref.group, now)
+    const consumer = this.#consumer(group, ref.consumer, now)
+    consumer.seen = now
+    const entries: unknown[] = []
+    const deleted: string[] = []
+    const scan = sorted(group).filter(([id]) => id >= what.from)
+    let looked = 0
+    let left = what.count
+    while (looked < scan.length && looked < what.count * 10 && left > 0) {
+      const [id, pending] = scan[looked++]!
+      const fields = fieldsOf(stream, id)
+      if (fields === undefined) {
+        group.pending.delete(id)
+        deleted.push(show(id))
+        left--
+      } else if (now - pending.time >= what.minIdle) {
+        pending.owner = ref.consumer
+        pending.time = now
+        if (!what.justId) pending.count++
+        consumer.active = now
+        entries.push({ id: show(id), fields: what.justId ? undefined : fields, deliveries: pending.count })
+        left--
+      }
+    }
+    return { entries, deleted, next: looked < scan.length ? show(scan[looked]![0]) : '0-0' }
+  }
+
+  pendingSummary(key: string, name: string, now: number): unknown {
+    const { group } = this.#group(key, name, now)
+    const ids = sorted(group).map(([id]) => show(id))
+    const consumers = [...group.consumers.keys()].sort().map((name) => ({ name, pending: owned(group, name).length }))
+    return {
+      total: ids.length,
+      first: ids[0],
+      last: ids.at(-1),
+      consumers: consumers.filter(({ pending }) => pending > 0),
+    }
+  }
+
+  pendingEntries(
+    key: string,
+    name: string,
+    what: { from: Id; to: Id; count: number; consumer?: string; minIdle: number },
+    now: number,
+  ): unknown[] {
+    const { group } = this.#group(key, name, now)
+    return sorted(group)
+      .filter(([id, { owner, time }]) => {
+        const isMine = what.consumer === undefined || owner === what.consumer
+        return id >= what.from && id <= what.to && isMine && Math.max(now - time, 0) >= what.minIdle
+      })
+      .slice(0, what.count)
+      .map(([id, { owner, time, count }]) => ({
+        id: show(id),
+        consumer: owner,
+        idleMs: Math.max(now - time, 0),
+        deliveries: count,
+      }))
+  }
+
+  remove(key: string, now: number): boolean {
+    return this.find(key, now) !== undefined && this.#keys.delete(key)
+  }
+
+  expireAt(key: string, at: number, now: number): boolean {
+    const stream = this.find(key, now)
+    if (stream === undefined) return false
+    if (at <= now) this.#keys.delete(key)
+    stream.expires = at
+    return true
+  }
+
+  persist(key: string, now: number): boolean {
+    const stream = this.find(key, now)
+    const had = stream?.expires !== undefined
+    if (stream !== undefined) stream.expires = undefined
+    return had
+  }
+
+  /** Everything that can be seen of a stream. */
+  picture(key: string, now: number): unknown {
+    const stream = this.find(key, now)
+    if (stream === undefined) return undefined
+    return {
+      entries: stream.entries.map(({ id, fields }) => ({ id: show(id), fields })),
+      nodes: stream.nodes.length,
+      last: show(stream.last),
+      first: show(stream.entries[0]?.id ?? 0n),
+      maxDeleted: show(stream.maxDeleted),
+      added: stream.added,
+      expires: stream.expires,
+      groups: [...stream.groups.keys()].sort().map((name) => groupPicture(stream, name, stream.groups.get(name)!)),
+    }
+  }
+
+  #consumer(group: PlainGroup, name: string, now: number): PlainConsumer {
+    const found = group.consumers.get(name) ?? { seen: now, active: undefined }
+    group.consumers.set(name, found)
+    return found
+  }
+
+  #advance(stream: PlainStream, group: PlainGroup, id: Id): void {
+    const isCounted =
+      group.read !== undefined && !hasHole(stream, group.last) && group.last >= (stream.entries[0]?.id ?? 0n)
+    group.read = isCounted ? group.read! + 1 : placeOf(stream, id)
+    group.last = id
+  }
+}
+
+function groupPicture(stream: PlainStream, name: string, group: PlainGroup): unknown {
+  return {
+    name,
+    last: show(group.last),
+    read: group.read,
+    lag: lagOf(stream, group),
+    pending: sorted(group).map(([id, { owner, time, count }]) => [show(id), owner, time, count]),
+    consumers: [...group.consumers.keys()].sort().map((consumer) => ({
+      name: consumer,
+      ...group.consumers.get(consumer)!,
+      pending: owned(group, consumer).map(([id]) => show(id)),
+    })),
+  }
+}
+
+function sorted(group: PlainGroup): [Id, PlainPending][] {
+  return [...group.pending].sort(([a], [b]) => ascending(a, b))
+}
+
+function owned(group: PlainGroup, name: string): [Id, PlainPending][] {
+  return sorted(group).filter(([, { owner }]) => owner === name)
+}
+
+function fieldsOf(stream: PlainStream, id: Id): string[] | undefined {
+  return stream.entries.find((entry) => entry.id === id)?.fields
+}
