@@ -17,6 +17,11 @@ const SLOT_GROUPS = 8
 const PLAIN_ID = /^[0-9a-f]{32}$/
 const TAGGED_ID = /^a[0-7]\.[0-9a-f]{32}$/
 
+/** On any backend: what comes from a stream may have been written beside another one. */
+export function isAnswerId(text: string): boolean {
+  return PLAIN_ID.test(text) || TAGGED_ID.test(text)
+}
+
 export class AnswerKeys {
   readonly questions: string
   readonly #prefix: string

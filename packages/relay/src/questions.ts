@@ -7,7 +7,8 @@
  * A job holds no question and no owner, only where they are. More than one job for an answer does no harm: the
  * answer's own log decides who begins it.
  */
-import type { Backend, DeliveredEntry, EntryId } from 'millrace'
+import type { Backend, EntryId } from 'millrace'
+import { isAnswerId } from './answer-keys.ts'
 import type { QuestionsInfo } from './relay.ts'
 
 export const WORKERS = 'workers'
@@ -52,11 +53,8 @@ export class Questions {
   }
 }
 
-/** Undefined when the entry is no job: somebody else's, or deleted meanwhile. */
-export function jobFrom(entry: DeliveredEntry): Job | undefined {
-  const fields = new Map<string, string>()
-  const texts = (entry.fields ?? []).map((bytes) => Buffer.from(bytes).toString())
-  for (let i = 0; i + 1 < texts.length; i += 2) fields.set(texts[i]!, texts[i + 1]!)
-  const answer = fields.get('answer')
-  return answer === undefined ? undefined : { id: entry.id, answer, instead: fields.get('instead') }
+/** Undefined when the entry is no job of ours. */
+export function jobFrom(id: EntryId, value: Readonly<Record<string, string>>): Job | undefined {
+  const { answer, instead } = value
+  return answer === undefined || !isAnswerId(answer) ? undefined : { id, answer, instead }
 }

@@ -1,7 +1,7 @@
 /** What a relay promises, on every kind of backend. */
 import { randomUUID } from 'node:crypto'
 import { type ClusterServer, type RedisServer, startCluster, startRedis, waitFor } from '@millrace/testing'
-import type { Backend, EntryId } from 'millrace'
+import { type Backend, EmbeddedBackend, type EntryId } from 'millrace'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import type { AnswerEntry } from './entry.ts'
 import {
@@ -22,13 +22,27 @@ import { textOf } from './text.ts'
 
 const seed = Number(process.env['SEED'] ?? Date.now() % 2 ** 31)
 
-describeRelay('redis', startRedis)
-describeRelay('cluster', () => startCluster({ masters: 3 }))
+describeRelay('embedded', () => {
+  const backend = new EmbeddedBackend()
+  return Promise.resolve({ open: () => Promise.resolve(backend), stop: () => backend.close() })
+})
+describeRelay('redis', async () => opener(await startRedis()))
+describeRelay('cluster', async () => opener(await startCluster({ masters: 3 })))
 
-function describeRelay(name: string, start: () => Promise<RedisServer | ClusterServer>): void {
+interface Opener {
+  /** A client of its own where there is such a thing. */
+  open(bench: Bench): Promise<Backend>
+  stop(): Promise<void>
+}
+
+function opener(server: RedisServer | ClusterServer): Opener {
+  return { open: (bench) => bench.redis(server.url), stop: () => server.stop() }
+}
+
+function describeRelay(name: string, start: () => Promise<Opener>): void {
   describe(`a relay on ${name} (seed ${seed})`, () => {
     const bench = new Bench()
-    let server: RedisServer | ClusterServer
+    let server: Opener
     let backend: Backend
     beforeAll(async () => {
       server = await start()
@@ -38,7 +52,7 @@ function describeRelay(name: string, start: () => Promise<RedisServer | ClusterS
 
     /** Each test has streams of its own. */
     async function open(options: Partial<RelayOptions> = {}): Promise<Relay> {
-      backend = await bench.redis(server.url)
+      backend = await server.open(bench)
       const prefix = `T${randomUUID()}`
       const relay = bench.relay(backend, { prefix, ...options })
       prefixes.set(relay, prefix)
@@ -111,7 +125,7 @@ function describeRelay(name: string, start: () => Promise<RedisServer | ClusterS
 
     it('stops an answer from elsewhere and keeps the part', async () => {
       const relay = await open()
-      const elsewhere = bench.relay(await bench.redis(server.url), { prefix: prefixOf(relay) })
+      const elsewhere = bench.relay(await server.open(bench), { prefix: prefixOf(relay) })
       const model = scripted([['the part', SILENT]])
       relay.work(model)
       const answer = await ask(relay)
@@ -209,7 +223,7 @@ function describeRelay(name: string, start: () => Promise<RedisServer | ClusterS
 
     it('asks once for a double submit, also from two servers at once', async () => {
       const relay = await open()
-      const other = bench.relay(await bench.redis(server.url), { prefix: prefixOf(relay) })
+      const other = bench.relay(await server.open(bench), { prefix: prefixOf(relay) })
       const model = scripted([['once']])
       relay.work(model)
       const request = { requestId: 'same', topic: 'Redis', question: 'twice?' }
@@ -240,7 +254,7 @@ function describeRelay(name: string, start: () => Promise<RedisServer | ClusterS
     it('counts an owner’s questions over all servers', async () => {
       const relay = await open({ unfinishedMax: 100 })
       const options = { prefix: prefixOf(relay), unfinishedMax: 100 }
-      const other = bench.relay(await bench.redis(server.url), options)
+      const other = bench.relay(await server.open(bench), options)
       const asks = Array.from({ length: 24 }, (_, i) => settled(ask(i % 2 ? relay : other, 'ann')))
       const outcomes = await Promise.all(asks)
       expect(outcomes.filter((outcome) => outcome === 'TOO_MANY_QUESTIONS')).toHaveLength(14)
