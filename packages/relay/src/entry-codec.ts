@@ -21,6 +21,14 @@ export interface LogOnly {
   readonly by?: string
 }
 
+/** Something in an answer's log that is no entry of an answer. */
+export class DamagedEntry extends StreamError {
+  constructor(message: string) {
+    super('BACKEND_ERROR', message)
+    this.name = 'DamagedEntry'
+  }
+}
+
 type Kind = 'text' | 'count' | 'count?' | 'id' | 'finish' | 'failure' | 'reason' | 'sources' | 'usage'
 
 const SHAPES: Readonly<Record<AnswerBody['type'], Readonly<Record<string, Kind>>>> = {
@@ -68,7 +76,7 @@ export function encodeEntry(
   return fields
 }
 
-/** Rejects what is no entry of an answer with `BACKEND_ERROR`, naming the entry and the field. */
+/** Throws `DamagedEntry` for what is no entry of an answer, naming the entry and the field. */
 export function decodeEntry(entry: Entry): AnswerEntry {
   const fields = fieldsOf(entry)
   const type = fields.get('type') ?? ''
@@ -180,10 +188,7 @@ function utf8(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8')
 }
 
-function damaged(id: EntryId, field: string, expected: string, came: string | undefined): StreamError {
+function damaged(id: EntryId, field: string, expected: string, came: string | undefined): DamagedEntry {
   const got = came === undefined ? 'nothing' : `'${came.slice(0, 40)}'`
-  return new StreamError(
-    'BACKEND_ERROR',
-    `Entry ${id} is no entry of an answer: ${field}: expected ${expected}, got ${got}`,
-  )
+  return new DamagedEntry(`Entry ${id} is no entry of an answer: ${field}: expected ${expected}, got ${got}`)
 }

@@ -2,6 +2,7 @@
  * From a job to an answer: looks into the answer's log and begins it, takes it over, or leaves it alone.
  *
  *   no log, or closed                                     acknowledge
+ *   a log that can't be read                              acknowledge, and tell: another try reads the same
  *   only the question                                     begin
  *   begun for this job, which was delivered again         take over: its server was lost
  *   begun for the job that this one replaces              take over: its server was closing
@@ -12,6 +13,7 @@
  */
 import { type AnswerHistory, readHistory } from './answer-history.ts'
 import type { AnswerLog } from './answer-log.ts'
+import { DamagedEntry } from './entry-codec.ts'
 import type { LanguageModel } from './generate.ts'
 import { Producer, type Assignment, type ProducerParts } from './producer.ts'
 import type { Job, Questions } from './questions.ts'
@@ -36,7 +38,7 @@ export class JobHandler {
 
   async handle(job: Job, lease: AbortSignal): Promise<void> {
     const log = this.#parts.logOf(job.answer)
-    const history = await readHistory(log)
+    const history = await this.#history(log)
     if (history === undefined || isClosing(history.last)) return
     const reason = await this.#reason(job, history)
     if (reason === 'duplicate') return
@@ -47,6 +49,16 @@ export class JobHandler {
   handOn(): void {
     this.#closing = true
     for (const producer of this.#producers) producer.handOn()
+  }
+
+  async #history(log: AnswerLog): Promise<AnswerHistory | undefined> {
+    try {
+      return await readHistory(log)
+    } catch (error) {
+      if (!(error instanceof DamagedEntry)) throw error
+      this.#parts.onError(error)
+      return undefined
+    }
   }
 
   async #reason(job: Job, history: AnswerHistory): Promise<Assignment['reason'] | 'duplicate'> {
