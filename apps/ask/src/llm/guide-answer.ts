@@ -18,7 +18,7 @@ export interface GuideAnswer {
 }
 
 /** An article that is about less than this share of the question's words is near, but no answer. */
-const ABOUTNESS_MIN = 0.3
+const ABOUTNESS_MIN = 0.35
 /** A second article is worth naming from this share of the first one's score. */
 const SECOND_SCORE_MIN = 0.45
 const WORDS_MAX = 400

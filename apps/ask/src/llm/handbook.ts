@@ -42,14 +42,17 @@ export interface Hit {
   readonly score: number
   /** From 0 to 1: the share of the question's terms, weighted by how rare they are, that the article has. */
   readonly coverage: number
-  /** The same for the title, the keywords and the summary alone: what the article is about. */
+  /** The same for the title, the keywords and the summary alone: what it is about; 0 when only the summary has any. */
   readonly aboutness: number
 }
 
 const ARTICLES_MAX = 1_000
 const ARTICLE_BYTES_MAX = 256 * 1024
 const QUESTION_TERMS_MAX = 64
-const UNKNOWN_SPREAD = 3
+/** A word that no article has weighs as if it were in so many. */
+const UNKNOWN_SPREAD = 2
+/** `BLOCK`, `PEL`, `MAXLEN`: who writes a word in capitals means the thing of that name. */
+const CAPITALS_WEIGHT = 3
 
 /** The handbook that is shipped with the application: from src/llm and from dist/llm it is equally far. */
 export const handbookFolder: string = fileURLToPath(new URL('../../../../docs/handbook/', import.meta.url))
@@ -92,6 +95,7 @@ export class Handbook {
   search(question: string): readonly Hit[] {
     const terms = questionTerms(question).slice(0, QUESTION_TERMS_MAX)
     if (terms.length === 0) return []
+    const capitals = new Set(questionTerms(question.match(/\b[A-Z]{3,}\b/g)?.join(' ') ?? ''))
     const known = (term: string): boolean => this.#spread.has(term)
     const results = this.#index.search(
       {
@@ -106,35 +110,31 @@ export class Handbook {
         processTerm: (term) => term,
         // Only long words that no article has are taken for typos: 'xack' is not 'xadd', and 'bread' not 'read'.
         fuzzy: (term) => (known(term) || term.length < 6 ? false : term.length < 8 ? 1 : 2),
-        prefix: (term) => !known(term) && term.length >= 4,
+        prefix: (term) => !known(term) && term.length >= 5,
         bm25: { k: 1.2, b: 0.5, d: 0.4 },
       },
     )
-    return results.map((result) => this.#hit(result, terms)).sort((a, b) => b.score - a.score)
+    return results.map((result) => this.#hit(result, terms, capitals)).sort((a, b) => b.score - a.score)
   }
 
-  #hit(result: SearchResult, terms: readonly string[]): Hit {
+  #hit(result: SearchResult, terms: readonly string[], capitals: ReadonlySet<string>): Hit {
     const found = foundTerms(result)
-    let all = 0
-    let has = 0
-    let isAbout = 0
+    const share = { all: 0, text: 0, summary: 0, name: 0 }
     for (const term of terms) {
-      const weight = this.#weight(term)
-      const fields = [term, ...synonymsOf(term)].map((word) => found.get(word)).filter((field) => field !== undefined)
-      all += weight
-      if (fields.length > 0) has += weight
-      if (fields.includes('about')) isAbout += weight
+      const weight = this.#weight(term) * (capitals.has(term) ? CAPITALS_WEIGHT : 1)
+      const places = [term, ...synonymsOf(term)].map((word) => found.get(word))
+      share.all += weight
+      if (places.some((place) => place !== undefined)) share.text += weight
+      if (places.includes('summary') || places.includes('name')) share.summary += weight
+      if (places.includes('name')) share.name += weight
     }
     const article = this.#bySlug.get(result.id as string)!
+    const coverage = share.text / share.all
+    const aboutness = share.name === 0 ? 0 : share.summary / share.all
     // An article that has half of the question's words, often, must not beat one that has them all; and one
     // whose whole name is in the question is meant.
-    const score = result.score * (0.2 + (0.4 * (has + isAbout)) / all) * (1 + nameShare(article, terms))
-    return {
-      article,
-      score,
-      coverage: has / all,
-      aboutness: isAbout / all,
-    }
+    const score = result.score * (0.2 + 0.4 * (coverage + aboutness)) * (1 + nameShare(article, terms))
+    return { article, score, coverage, aboutness }
   }
 
   /** How much a term says: most when few articles have it. One that none has may be just a manner of speaking. */
@@ -152,15 +152,19 @@ function nameShare(article: Article, terms: readonly string[]): number {
   return Math.max(...shares)
 }
 
-/** Which terms of the question the search has found in the article, and whether only in its text or in what it is about. */
-function foundTerms(result: SearchResult): Map<string, 'about' | 'text'> {
-  const found = new Map<string, 'about' | 'text'>()
-  result.queryTerms.forEach((asked) => found.set(asked, 'text'))
+type Place = 'name' | 'summary' | 'text'
+
+/** Which terms of the question the search has found in the article, and in which place at best. */
+function foundTerms(result: SearchResult): Map<string, Place> {
+  const found = new Map<string, Place>(result.queryTerms.map((asked) => [asked, 'text']))
+  const note = (asked: string, place: Place): void => void (found.get(asked) !== 'name' && found.set(asked, place))
   for (const [term, fields] of Object.entries(result.match)) {
-    if (fields.every((field) => field === 'markdown' || field === 'headings')) continue
+    const isName = fields.includes('title') || fields.includes('keywords')
+    if (!isName && !fields.includes('summary')) continue
+    const place = isName ? 'name' : 'summary'
     // A typo is found under the word that it stands for: then every word that was found may be it.
-    if (found.has(term)) found.set(term, 'about')
-    else for (const asked of result.queryTerms) if (!(asked in result.match)) found.set(asked, 'about')
+    if (found.has(term)) note(term, place)
+    else for (const asked of result.queryTerms) if (!(asked in result.match)) note(asked, place)
   }
   return found
 }

@@ -13,7 +13,7 @@
 const WORD_CHARS_MAX = 40
 
 const filler = new Set(
-  `a about actually after all also am an and any anyone anything are as at be because been before being both
+  `a about actually after all also am an and any anyone anything are as at be avoid because been before being both
   but by can cannot could did do does doesn doing don each ever every explain far few first for from get gets getting
   give given go going good got had has have having help her here hers him his how i if in into is isn it its itself just
   know let like make makes many may me mean means might more most much must my need needed needs no nor not now of off on
@@ -34,6 +34,7 @@ const synonymLines = [
   'trim truncate shrink cap',
   'dlq dead letter poison',
   'worker consumer',
+  'process handle consume work',
   'producer publisher writer xadd',
   'publish append xadd',
   'reader follower',
@@ -101,7 +102,7 @@ export function tokenize(text: string): string[] {
 /** For the index: the stem, or false for a word that says nothing. */
 export function termsOf(word: string): string | false {
   const lower = word.toLowerCase()
-  if (filler.has(lower) || (lower.length < 2 && !/[\p{Lo}\d]/u.test(lower))) return false
+  if (filler.has(lower) || (lower.length < 2 && !/\p{Lo}/u.test(lower))) return false
   return stem(lower)
 }
 

@@ -130,7 +130,8 @@ const timeoutSentence: Record<TimeoutCode, (time: string) => string> = {
 
 function timeoutError(code: TimeoutCode, ms: number): GenerateError {
   const time = ms < 1000 ? `${ms} ms` : `${Math.round(ms / 100) / 10} s`
-  return new GenerateError(code, timeoutSentence[code](time), { retryable: true })
+  // A model that has talked for all this time would only do so again.
+  return new GenerateError(code, timeoutSentence[code](time), { retryable: code !== 'timeout_total' })
 }
 
 /** Passes bytes on until there are too many: a line without end would otherwise grow in the reader's buffer. */
