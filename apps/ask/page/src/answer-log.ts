@@ -236,7 +236,15 @@ export class AnswerLog {
     const bytes = encoder.encode(text).length
     const type = entry.type === 'unknown' ? entry.name : entry.type
     const { id, seq } = entry
-    this.#rows.push({ id, seq, type, text: text.slice(0, ROW_TEXT_MAX), bytes, atMs: idMs(id), live })
+    this.#rows.push({
+      id,
+      seq,
+      type,
+      text: text.slice(0, ROW_TEXT_MAX).replaceAll('\n', '⏎'),
+      bytes,
+      atMs: idMs(id),
+      live,
+    })
     // Cut in strides, so that a long answer doesn't move 300 rows for each entry.
     if (this.#rows.length >= ROWS_MAX * 2) this.#rows = this.#rows.slice(-ROWS_MAX)
   }

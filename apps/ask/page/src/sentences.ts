@@ -1,6 +1,5 @@
 /** What went wrong, in a sentence each: for people who ask questions, not for who runs the server. */
 import type { Interruption } from './answer-log.ts'
-import { formatSeconds } from './format.ts'
 import type { WireError } from './wire.ts'
 
 const FAILURES: Readonly<Record<string, string>> = {
@@ -44,7 +43,7 @@ export function interruptionSentence(each: Interruption): string {
   const isServer = each.reason === 'server_lost' || each.reason === 'server_stopping'
   const where = each.after === '' ? '' : ` at entry ${each.after}`
   const what = `${own(REASONS, each.reason) ?? 'The attempt before failed'}${where}.`
-  const after = `after ${formatSeconds(each.gapMs).replace(/0$/, '')} s`
+  const after = `after ${(each.gapMs / 1000).toFixed(1)} s`
   const who = !isServer ? `Attempt ${each.epoch} started` : each.sameServer ? 'It came back' : 'Another took over'
   return `${what} ${who} ${after} and ${each.keep > 0 ? 'goes on' : 'begins again'}.`
 }

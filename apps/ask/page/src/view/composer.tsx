@@ -1,5 +1,6 @@
 /** The question box: Enter sends, Shift+Enter breaks the line, and while an answer runs the button stops it. */
 import {
+  useEffect,
   useImperativeHandle,
   useLayoutEffect,
   useRef,
@@ -41,6 +42,10 @@ export function Composer(props: ComposerProps): ReactNode {
   const box = useRef<HTMLTextAreaElement>(null)
   useImperativeHandle(ref, () => ({ fill: setText, focus: () => box.current?.focus() }), [])
   useLayoutEffect(() => grow(box.current), [text])
+  useEffect(() => {
+    // On a phone the focus would bring up the keyboard over the page.
+    if (matchMedia('(pointer: fine)').matches) box.current?.focus()
+  }, [])
 
   const bytes = encoder.encode(text).length
   const bytesMax = hello?.questionBytesMax ?? QUESTION_BYTES_MAX

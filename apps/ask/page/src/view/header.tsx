@@ -20,7 +20,8 @@ export interface HeaderProps {
 
 export const Header = memo(function Header(props: HeaderProps): ReactNode {
   const { hello, backendLabel, memoryBytes } = props
-  const backend = backendLabel || hello?.backend
+  const label = backendLabel || hello?.backend
+  const backend = label === 'embedded' ? 'embedded engine' : label
   return (
     <header className="flex min-h-13 items-center gap-1 border-b border-line bg-card px-3 pt-[env(safe-area-inset-top)] phone:min-h-14 phone:gap-3.5 phone:px-5">
       {props.openHistory && (

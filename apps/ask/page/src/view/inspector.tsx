@@ -1,6 +1,5 @@
 /** The stream beside the answer: its figures, its entries as they arrive, and the questions' stream. */
-import { memo, type ReactNode } from 'react'
-import { useStickToBottom } from 'use-stick-to-bottom'
+import { memo, useLayoutEffect, useRef, type ReactNode, type RefObject } from 'react'
 import { ROWS_MAX, type AnswerView, type Row } from '../answer-log.ts'
 import type { Comparison } from '../comparison.ts'
 import { formatAge, formatBytes, formatCount, formatLeft, formatRate, shortId } from '../format.ts'
@@ -101,18 +100,18 @@ function Figure({ name, value }: { readonly name: string; readonly value: string
 }
 
 function Entries({ open, nowMs }: { readonly open: AnswerView | undefined; readonly nowMs: number }): ReactNode {
-  const { scrollRef, contentRef } = useStickToBottom({ initial: 'instant', resize: 'instant' })
+  const list = useNewest(open?.rows)
   const hidden = open ? open.entries - open.rows.length : 0
   return (
     <section
-      ref={scrollRef}
-      className="slim-scroll min-h-40 flex-1 overflow-y-auto border-b border-line px-4.5"
+      ref={list}
+      className="slim-scroll min-h-40 flex-1 overflow-y-auto border-b [overflow-anchor:none] border-line px-4.5"
       role="region"
       aria-label="Entries"
       // oxlint-disable-next-line jsx-a11y/no-noninteractive-tabindex
       tabIndex={0}
     >
-      <div ref={contentRef} className="pb-2">
+      <div className="pb-2">
         {hidden > 0 && (
           <p className="pt-3 text-[11.5px] text-faint">
             The last {ROWS_MAX} entries; {formatCount(hidden)} before them are in the stream.
@@ -139,6 +138,27 @@ function Entries({ open, nowMs }: { readonly open: AnswerView | undefined; reado
       </div>
     </section>
   )
+}
+
+const NEAR_PX = 40
+
+/** Keeps the newest row in sight, unless the reader has scrolled away from it. The list's height is bounded: it's the rows that tell. */
+function useNewest(rows: readonly Row[] | undefined): RefObject<HTMLElement | null> {
+  const list = useRef<HTMLElement>(null)
+  const pinned = useRef(true)
+  useLayoutEffect(() => {
+    const element = list.current
+    if (element === null) return
+    const onScroll = (): void => {
+      pinned.current = element.scrollHeight - element.scrollTop - element.clientHeight < NEAR_PX
+    }
+    element.addEventListener('scroll', onScroll, { passive: true })
+    return () => element.removeEventListener('scroll', onScroll)
+  }, [])
+  useLayoutEffect(() => {
+    if (list.current !== null && pinned.current) list.current.scrollTop = list.current.scrollHeight
+  }, [rows])
+  return list
 }
 
 const BADGES: Readonly<Record<string, string>> = {
