@@ -1,5 +1,5 @@
 export { launchBrowser } from './browser.ts'
-export { freePort, temporaryDirectory } from './child.ts'
+export { endChild, freePort, startChild, temporaryDirectory } from './child.ts'
 export { type ClusterOptions, type ClusterServer, startCluster } from './cluster.ts'
 export { Proxy, type ProxyOptions, startProxy } from './proxy.ts'
 export { type RedisOptions, type RedisServer, startRedis } from './redis.ts'

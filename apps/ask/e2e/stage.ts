@@ -1,0 +1,224 @@
+/**
+ * The whole application on loopback, as a browser test needs it: real processes, real streams, real HTTP to a provider.
+ *
+ *   Chromium ──► page server (main.ts frontend)
+ *        └─────► proxy ──► backend a │ backend b (main.ts backend) ──► embedded engine │ redis-server │ Cluster
+ *                                └──► provider (OpenAI-compatible, deterministic)
+ *
+ * The proxy is the line that a test cuts and the load balancer that it points at another server.
+ */
+import type { ChildProcess } from 'node:child_process'
+import { join } from 'node:path'
+import {
+  endChild,
+  freePort,
+  type Proxy,
+  type RedisServer,
+  startChild,
+  startProxy,
+  startRedis,
+  waitFor,
+} from '@millrace/testing'
+import type { AnswerEntry } from '@millrace/relay'
+import type { BrowserContext, Page } from 'playwright-core'
+import { type Provider, startProvider } from '../src/provider/provider.ts'
+import type { Behaviour } from '../src/provider/behaviour.ts'
+
+export type Streams = 'embedded' | 'redis'
+
+export interface StageOptions {
+  readonly streams: Streams
+  /** Backend processes, a, b, …; more than one only on Redis. Default 1. */
+  readonly servers?: number
+  /** What the provider does unless a test says otherwise. */
+  readonly behaviour?: Behaviour
+  /** False: no provider, the built-in guide answers. Default true. */
+  readonly hasProvider?: boolean
+  readonly env?: Readonly<Record<string, string>>
+}
+
+const readyMs = 30_000
+const program = join(import.meta.dirname, '../src/main.ts')
+
+export class Stage {
+  readonly provider: Provider
+  readonly proxy: Proxy
+  readonly pageUrl: string
+  readonly redis: RedisServer | undefined
+  readonly servers: readonly ServerProcess[]
+  readonly #page: ServerProcess
+
+  constructor(parts: StageParts) {
+    this.provider = parts.provider
+    this.proxy = parts.proxy
+    this.pageUrl = parts.pageUrl
+    this.redis = parts.redis
+    this.servers = parts.servers
+    this.#page = parts.page
+  }
+
+  get backendUrl(): string {
+    return `http://127.0.0.1:${this.proxy.port}`
+  }
+
+  async stop(): Promise<void> {
+    await this.proxy.stop()
+    await Promise.all([this.#page, ...this.servers].map((server) => server.kill('SIGKILL')))
+    await this.provider.stop()
+    await this.redis?.stop()
+  }
+}
+
+interface StageParts {
+  readonly provider: Provider
+  readonly proxy: Proxy
+  readonly pageUrl: string
+  readonly redis: RedisServer | undefined
+  readonly servers: readonly ServerProcess[]
+  readonly page: ServerProcess
+}
+
+export async function startStage(options: StageOptions): Promise<Stage> {
+  const behaviour = options.behaviour === undefined ? {} : { behaviour: options.behaviour }
+  const provider = await startProvider(behaviour)
+  const redis = options.streams === 'redis' ? await startRedis() : undefined
+  const pagePort = await freePort()
+  const env = {
+    ALLOWED_ORIGINS: `http://127.0.0.1:${pagePort}`,
+    QUESTIONS_PER_MINUTE_MAX: '1000',
+    LOG_LEVEL: 'warn',
+    ...(options.hasProvider === false ? {} : { OPENAI_BASE_URL: provider.url, OPENAI_MODEL: 'millrace-test' }),
+    ...(redis === undefined ? {} : { REDIS_URL: redis.url }),
+    ...options.env,
+  }
+  const names = ['a', 'b', 'c'].slice(0, options.servers ?? 1)
+  const servers = await Promise.all(
+    names.map(async (name) => startServer('backend', await freePort(), { ...env, SERVER_NAME: `server-${name}` })),
+  )
+  const proxy = await startProxy({ target: servers[0]!.port })
+  const page = await startServer('frontend', pagePort, { ...env, PORT: String(proxy.port) })
+  return new Stage({ provider, proxy, redis, servers, page, pageUrl: `http://127.0.0.1:${pagePort}/` })
+}
+
+/** One process of the application. Its output is kept for the failure message, at most 20,000 characters. */
+export class ServerProcess {
+  readonly port: number
+  readonly #child: ChildProcess
+  #output = ''
+
+  constructor(child: ChildProcess, port: number) {
+    this.#child = child
+    this.port = port
+    const keep = (bytes: Buffer): void => {
+      this.#output = (this.#output + bytes.toString()).slice(-20_000)
+    }
+    child.stdout?.on('data', keep)
+    child.stderr?.on('data', keep)
+  }
+
+  get output(): string {
+    return this.#output
+  }
+
+  get hasExited(): boolean {
+    return this.#child.exitCode !== null || this.#child.signalCode !== null
+  }
+
+  async kill(signal: NodeJS.Signals): Promise<void> {
+    await endChild(this.#child, signal)
+  }
+}
+
+async function startServer(
+  role: 'backend' | 'frontend',
+  port: number,
+  env: Readonly<Record<string, string>>,
+): Promise<ServerProcess> {
+  const flags = ['--conditions=@millrace/source', '--import', 'tsx']
+  const { PATH, HOME } = process.env
+  const own = role === 'backend' ? { PORT: String(port) } : { PAGE_PORT: String(port) }
+  const child = startChild(process.execPath, [...flags, program, role], { PATH, HOME, ...env, ...own })
+  const server = new ServerProcess(child, port)
+  const ready = role === 'backend' ? 'Backend:' : 'Ask Me About Redis:'
+  await waitFor(
+    () => {
+      if (server.hasExited) throw new Error(`the ${role} ended at its start:\n${server.output}`)
+      return server.output.includes(ready)
+    },
+    { timeoutMs: readyMs, what: `the ${role} to be ready` },
+  )
+  return server
+}
+
+/** Numbered words in paragraphs: what is missing, doubled or out of order shows. */
+export function numberedText(words: number): string {
+  return Array.from({ length: words }, (_, index) => {
+    const word = `w${String(index + 1).padStart(4, '0')}`
+    return (index + 1) % 40 === 0 ? `${word}.\n\n` : `${word} `
+  })
+    .join('')
+    .trimEnd()
+}
+
+export function wordsOf(text: string): string[] {
+  return text.match(/w\d{4}/g) ?? []
+}
+
+/** Opens the application in a tab and waits until it is connected. */
+export async function openTab(stage: Stage, context: BrowserContext, path = ''): Promise<Page> {
+  const page = await context.newPage()
+  await page.goto(stage.pageUrl + path)
+  await page.getByTestId('question-box').waitFor()
+  return page
+}
+
+/** Asks and resolves the answer's id, as soon as the first words are there. */
+export async function ask(page: Page, question: string): Promise<string> {
+  await page.getByTestId('question-box').fill(question)
+  await page.getByTestId('ask-button').click()
+  return await answerId(page)
+}
+
+/** The id of the answer that is shown, once it has some text. */
+export async function answerId(page: Page): Promise<string> {
+  const handle = await page.waitForFunction(() => {
+    const element = document.querySelector<HTMLElement>('[data-testid="answer-text"]')
+    return Number(element?.dataset['chars'] ?? 0) > 0 ? element?.dataset['answer'] : undefined
+  })
+  return String(await handle.jsonValue())
+}
+
+/** Waits until the shown answer has at least so many characters. */
+export async function untilChars(page: Page, chars: number): Promise<void> {
+  await page.waitForFunction(
+    (wanted) =>
+      Number(document.querySelector<HTMLElement>('[data-testid="answer-text"]')?.dataset['chars'] ?? 0) >= wanted,
+    chars,
+  )
+}
+
+export async function untilState(page: Page, state: string, timeoutMs = 20_000): Promise<void> {
+  await page.waitForFunction(
+    (wanted) => document.querySelector<HTMLElement>('[data-testid="answer-text"]')?.dataset['state'] === wanted,
+    state,
+    { timeout: timeoutMs },
+  )
+}
+
+export async function shownText(page: Page): Promise<string> {
+  return await page.getByTestId('answer-text').innerText()
+}
+
+/** The answer's entries as the stream has them, by the public Server-Sent Events, with this browser's own cookie. */
+export async function entriesOf(stage: Stage, context: BrowserContext, answer: string): Promise<AnswerEntry[]> {
+  const cookies = await context.cookies(stage.backendUrl)
+  const cookie = cookies.map(({ name, value }) => `${name}=${value}`).join('; ')
+  const response = await fetch(`${stage.backendUrl}/api/answers/${answer}/events`, {
+    headers: { cookie },
+    signal: AbortSignal.timeout(20_000),
+  })
+  if (!response.ok) throw new Error(`The stream's entries: ${response.status} ${await response.text()}`)
+  return [...(await response.text()).matchAll(/^event: entry\ndata: (.*)$/gm)].map(
+    (match) => JSON.parse(match[1]!) as AnswerEntry,
+  )
+}
