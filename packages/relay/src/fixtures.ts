@@ -105,11 +105,16 @@ export async function ask(relay: Relay, owner = 'ann', question = 'why?'): Promi
   return answer
 }
 
-/** Follows until the answer is closed, 15 s at most. */
-export async function readAll(relay: Relay, owner: string, answer: string, after?: EntryId): Promise<AnswerEntry[]> {
+/** Follows until the answer is closed, for 15 s at most. */
+export async function readAll(
+  relay: Relay,
+  owner: string,
+  answer: string,
+  { after, withinMs = 15_000 }: { readonly after?: EntryId; readonly withinMs?: number } = {},
+): Promise<AnswerEntry[]> {
   const entries: AnswerEntry[] = []
-  const options = after === undefined ? {} : { after }
-  for await (const batch of relay.follow(owner, answer, { ...options, signal: AbortSignal.timeout(15_000) })) {
+  const from = after === undefined ? {} : { after }
+  for await (const batch of relay.follow(owner, answer, { ...from, signal: AbortSignal.timeout(withinMs) })) {
     entries.push(...batch.entries)
   }
   return entries
@@ -138,4 +143,15 @@ export function types(entries: readonly AnswerEntry[]): string[] {
 
 export function sha256(text: string): string {
   return createHash('sha256').update(text).digest('hex')
+}
+
+/** A small seeded generator of numbers in [0, 1). */
+export function mulberry32(seed: number): () => number {
+  let state = seed
+  return () => {
+    state = (state + 0x6d2b79f5) | 0
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296
+  }
 }

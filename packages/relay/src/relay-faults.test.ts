@@ -177,7 +177,7 @@ describe('a relay in trouble', () => {
     })
     const answer = await ask(relay)
     const before = await readUntil(relay, 'ann', answer, (entry) => entry.type === 'delta' && entry.text === 'def')
-    const reading = readAll(relay, 'ann', answer, before.at(-1)!.id)
+    const reading = readAll(relay, 'ann', answer, { after: before.at(-1)!.id })
     const refused = expect(reading).rejects.toMatchObject({ code: 'BAD_REQUEST' })
     await loseLast(`${prefix}:${answer}`, 1)
     goOn()
@@ -187,7 +187,7 @@ describe('a relay in trouble', () => {
     expect(entries[3]).toMatchObject({ epoch: 2, reason: 'server_lost' })
     expect(textOf(entries)).toBe('whole')
     await refused
-    const behind = readAll(relay, 'ann', answer, before.at(-1)!.id)
+    const behind = readAll(relay, 'ann', answer, { after: before.at(-1)!.id })
     await expect(behind).rejects.toMatchObject({ code: 'BAD_REQUEST' })
   })
 

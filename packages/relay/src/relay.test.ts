@@ -7,6 +7,7 @@ import type { AnswerEntry } from './entry.ts'
 import {
   ask,
   Bench,
+  mulberry32,
   readAll,
   readUntil,
   scripted,
@@ -82,7 +83,7 @@ function describeRelay(name: string, start: () => Promise<Opener>): void {
       const random = mulberry32(seed)
       for (let i = 0; i < 200; i++) {
         const cut = Math.floor(random() * whole.length)
-        const rest = await readAll(relay, 'ann', answer, whole[cut]!.id)
+        const rest = await readAll(relay, 'ann', answer, { after: whole[cut]!.id })
         expect([...whole.slice(0, cut + 1), ...rest], `cut ${cut}`).toEqual(whole)
       }
       expect(textOf(whole)).toBe(talkativeText('cuts', 60))
@@ -93,7 +94,7 @@ function describeRelay(name: string, start: () => Promise<Opener>): void {
       relay.work(talkative(40, 10))
       const answer = await ask(relay, 'ann', 'refresh')
       const before = await readUntil(relay, 'ann', answer, (entry) => entry.seq === 9)
-      const after = await readAll(relay, 'ann', answer, before.at(-1)!.id)
+      const after = await readAll(relay, 'ann', answer, { after: before.at(-1)!.id })
       expect(textOf([...before, ...after])).toBe(talkativeText('refresh', 40))
     })
 
@@ -327,7 +328,7 @@ function describeRelay(name: string, start: () => Promise<Opener>): void {
       await expect(relay.ask('a b', good)).rejects.toMatchObject({ code: 'BAD_REQUEST' })
       const answer = await ask(relay)
       for (const after of ['x', '1', '01-0', '1-0', '99999999999999999999-0', '99999999999999-0']) {
-        await expect(readAll(relay, 'ann', answer, after as EntryId), after).rejects.toMatchObject({
+        await expect(readAll(relay, 'ann', answer, { after: after as EntryId }), after).rejects.toMatchObject({
           code: 'BAD_REQUEST',
         })
       }
@@ -403,16 +404,5 @@ async function settled(call: Promise<unknown>): Promise<string> {
 async function inBatches(count: number, size: number, step: (i: number) => Promise<void>): Promise<void> {
   for (let from = 0; from < count; from += size) {
     await Promise.all(Array.from({ length: Math.min(size, count - from) }, (_, i) => step(from + i)))
-  }
-}
-
-/** A small seeded generator of numbers in [0, 1). */
-function mulberry32(seed: number): () => number {
-  let state = seed
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296
   }
 }
