@@ -94,7 +94,7 @@ describe('the provider', () => {
     expect((await ask(url, 'a')).status).toBe(401)
   })
 
-  it('sees within 100 ms that a client has gone', async () => {
+  it('sees within 500 ms that a client has gone', async () => {
     const { url } = await start()
     const stopper = new AbortController()
     const response = await ask(url, '[[endless]]', {}, stopper.signal)
@@ -103,7 +103,7 @@ describe('the provider', () => {
     stopper.abort()
     const [record] = await provider!.until(([first]) => first?.abortedAtMs !== undefined)
     expect(record).toMatchObject({ state: 'aborted', question: '[[endless]]' })
-    expect(record!.abortedAtMs! - goneMs).toBeLessThan(100)
+    expect(record!.abortedAtMs! - goneMs).toBeLessThan(500)
   })
 
   it('cuts at any byte', async () => {
