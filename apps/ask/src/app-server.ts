@@ -37,6 +37,8 @@ export interface AppServer {
   readonly port: number
   readonly url: string
   readonly relay: Relay
+  /** Bytes that wait in this process for clients to read them. */
+  readonly waitingBytes: number
   /** Lets running answers finish for `graceMs` (default 10 s), hands back the rest, ends every connection. Idempotent. */
   close(options?: { readonly graceMs?: number }): Promise<void>
 }
@@ -57,6 +59,7 @@ export async function startAppServer(config: Config, parts: AppParts): Promise<A
     retentionMs: config.retentionMs,
     leaseMs: config.leaseMs,
     concurrency: config.answersAtOnce,
+    onError: (error) => parts.log.error({ err: error }, 'an answer or a job failed'),
     perMinuteMax: config.limits.perMinuteMax,
     unfinishedMax: config.limits.unfinishedMax,
   })
@@ -170,6 +173,10 @@ class RunningServer implements AppServer {
 
   get relay(): Relay {
     return this.#parts.relay
+  }
+
+  get waitingBytes(): number {
+    return this.#parts.gate.waitingBytes
   }
 
   close(options: { readonly graceMs?: number } = {}): Promise<void> {

@@ -60,7 +60,7 @@ export class Client {
     this.#socket = socket
     this.#owner = owner
     this.#parts = parts
-    this.#outlet = new Outlet(socket.conn)
+    this.#outlet = new Outlet(socket.conn, parts.log)
     this.#follows = new Follows(parts.relay, parts.limits.followsPerSocketMax)
     this.#rate = new PacketRate(parts.limits.packetsPerSecondMax)
     socket.conn.on('packet', () => this.#count())

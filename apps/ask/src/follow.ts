@@ -10,6 +10,9 @@ import { setImmediate } from 'node:timers/promises'
 import type { EntryId } from 'millrace'
 import type { FollowBatch, Relay } from '@millrace/relay'
 
+/** At most 8 KB of text each, so that one packet stays below half a megabyte. */
+const partEntriesMax = 50
+
 export interface Sink {
   /** Resolves when the client can take more; rejects when the signal aborts. */
   ready(signal: AbortSignal): Promise<void>
@@ -55,13 +58,23 @@ export class Follow {
     try {
       let next = await this.#first
       while (next.done !== true) {
-        await sink.ready(this.#signal)
-        sink.send(next.value)
+        for (const part of partsOf(next.value)) {
+          await sink.ready(this.#signal)
+          sink.send(part)
+        }
         next = await (this.#second ?? this.#batches.next())
         this.#second = undefined
       }
     } finally {
       await this.#batches.return?.()
     }
+  }
+}
+
+/** A page of the log in pieces of which a few can wait for a slow client without harm. */
+function* partsOf({ entries, caughtUp }: FollowBatch): Generator<FollowBatch> {
+  for (let from = 0; from === 0 || from < entries.length; from += partEntriesMax) {
+    const to = from + partEntriesMax
+    yield { entries: entries.slice(from, to), caughtUp: caughtUp && to >= entries.length }
   }
 }

@@ -51,6 +51,12 @@ export class Gate {
     socket.once('close', () => this.#open.delete(socket))
   }
 
+  get waitingBytes(): number {
+    let bytes = 0
+    for (const socket of this.#open) bytes += socket.writableLength
+    return bytes
+  }
+
   destroyAll(): void {
     for (const socket of this.#open) socket.destroy()
   }

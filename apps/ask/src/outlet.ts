@@ -8,6 +8,7 @@
  * to a call) is counted too: a client that asks and does not read is disconnected at `queuedBytesMax`.
  */
 import type { Socket } from 'socket.io'
+import type { Log } from './logs.ts'
 
 const queuedPacketsHigh = 16
 const queuedBytesHigh = 256 * 1024
@@ -15,12 +16,14 @@ const queuedBytesMax = 4 * 1024 * 1024
 
 export class Outlet {
   readonly #conn: Socket['conn']
+  readonly #log: Log
   readonly #waiting = new Set<() => void>()
   #queuedPackets = 0
   #queuedBytes = 0
 
-  constructor(conn: Socket['conn']) {
+  constructor(conn: Socket['conn'], log: Log) {
     this.#conn = conn
+    this.#log = log
     conn.on('packetCreate', (packet: { readonly data?: string | Buffer }) => this.#queued(packet.data?.length ?? 0))
     conn.on('flush', () => {
       this.#queuedBytes = 0
@@ -57,6 +60,12 @@ export class Outlet {
   #queued(length: number): void {
     this.#queuedPackets++
     this.#queuedBytes += length
-    if (this.#queuedBytes > queuedBytesMax) process.nextTick(() => this.#conn.close(true))
+    if (this.#queuedBytes > queuedBytesMax) process.nextTick(() => this.#cut())
+  }
+
+  #cut(): void {
+    if (this.#conn.readyState !== 'open') return
+    this.#log.warn({ queuedBytes: this.#queuedBytes }, 'a client that does not read is disconnected')
+    this.#conn.close(true)
   }
 }

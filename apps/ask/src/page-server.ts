@@ -72,6 +72,9 @@ function securityHeaders(backendPort: number) {
       },
     },
     referrerPolicy: { policy: 'no-referrer' },
+    // Whoever ends TLS in front of us decides about it, for the whole domain.
+    strictTransportSecurity: false,
+    xFrameOptions: { action: 'deny' },
   })
 }
 

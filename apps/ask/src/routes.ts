@@ -66,6 +66,9 @@ async function readiness(parts: RouteParts, response: Response): Promise<void> {
 const securityHeaders = helmet({
   contentSecurityPolicy: { useDefaults: false, directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] } },
   referrerPolicy: { policy: 'no-referrer' },
+  // Whoever ends TLS in front of us decides about it, for the whole domain.
+  strictTransportSecurity: false,
+  xFrameOptions: { action: 'deny' },
 })
 
 function addAnswerRoutes(app: Express, parts: RouteParts): void {

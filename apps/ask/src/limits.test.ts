@@ -1,0 +1,137 @@
+/** Bounds on connections and on memory: caps, clients that do not read, clients that do not speak. */
+import type { Socket as TcpSocket } from 'node:net'
+import { randomBytes } from 'node:crypto'
+import { afterEach, expect, it } from 'vitest'
+import { waitFor } from '@millrace/testing'
+import type { Socket } from 'socket.io-client'
+import { frame, openTcp, openWebSocket, receive } from './testing/raw-socket.ts'
+import type { Script } from './testing/scripted-model.ts'
+import { call, Stage } from './testing/stage.ts'
+
+let stage: Stage
+const tcp: TcpSocket[] = []
+afterEach(async () => {
+  for (const socket of tcp.splice(0)) socket.destroy()
+  await stage.close()
+})
+
+function question(): object {
+  return { requestId: randomBytes(8).toString('hex'), topic: 'Redis', question: 'x' }
+}
+
+function raw(): TcpSocket {
+  const socket = openTcp(stage.server.port)
+  tcp.push(socket)
+  return socket
+}
+
+it('takes so many connections of one address and says why it takes no more', async () => {
+  stage = await Stage.start({ limits: { connectionsPerAddressMax: 3 } })
+  for (let index = 0; index < 3; index++) await stage.connect()
+  const socket = raw()
+  socket.write('GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n')
+  let text = ''
+  socket.on('data', (bytes: Buffer) => (text += bytes.toString()))
+  await new Promise((resolve) => socket.once('close', resolve))
+  expect(text).toMatch(/^HTTP\/1\.1 429 .*TOO_MANY_CONNECTIONS/s)
+})
+
+it('takes a connection again when one has left', async () => {
+  stage = await Stage.start({ limits: { connectionsPerAddressMax: 2 } })
+  const [one] = [await stage.connect(), await stage.connect()]
+  await expect(stage.connect()).rejects.toThrow()
+  one!.disconnect()
+  const connected = async () => (await stage.connect().catch(() => undefined))?.connected
+  await waitFor(connected, { what: 'a place to be free' })
+})
+
+it('holds no more than a little for a socket that does not read, and loses nothing of the answers', async () => {
+  const answersMax = 4
+  stage = await Stage.start()
+  const cookie = await stage.session()
+  const asker = await stage.connect({ cookie })
+  const socket = await upgraded(cookie)
+  let tail = ''
+  let ends = 0
+  let bytes = 0
+  socket.on('data', (data: Buffer) => {
+    bytes += data.length
+    const text = tail + data.toString('latin1')
+    ends += text.split('"type":"end"').length - 1
+    tail = text.slice(-'"type":"end"'.length + 1)
+  })
+  for (let index = 0; index < answersMax; index++) {
+    const { answer } = await call(asker, 'ask', question())
+    socket.write(frame(`42${JSON.stringify(['follow', { answer }])}`))
+    const script = await waitFor(() => stage.model.scripts[index], { what: 'the model' })
+    const before = bytes
+    script.say('first')
+    await waitFor(() => bytes > before, { what: 'the follow to begin' })
+  }
+  socket.pause()
+  // 16 MB: several times what the kernel and the outlet take.
+  for (const script of stage.model.scripts) sayALot(script)
+  await waitFor(async () => (await states(asker)).every((state) => state === 'done'), {
+    what: 'the end',
+    timeoutMs: 15_000,
+  })
+  expect(stage.server.waitingBytes).toBeGreaterThan(0)
+  expect(stage.server.waitingBytes).toBeLessThan(2 * 1024 * 1024)
+  socket.resume()
+  await waitFor(() => ends === answersMax, { what: 'the rest', timeoutMs: 15_000 })
+  expect(bytes).toBeGreaterThan(answersMax * 4_000_000)
+})
+
+function sayALot(script: Script): void {
+  for (let index = 0; index < 500; index++) script.say('x'.repeat(8000))
+  script.finish()
+}
+
+async function states(socket: Socket): Promise<(string | undefined)[]> {
+  return ((await call(socket, 'list', {})).answers ?? []).map(({ state }) => state)
+}
+
+it('waits for an event stream that does not read, too', async () => {
+  stage = await Stage.start()
+  const cookie = await stage.session()
+  const asker = await stage.connect({ cookie })
+  const { answer } = await call(asker, 'ask', question())
+  const socket = raw()
+  socket.pause()
+  socket.write(`GET /api/answers/${answer}/events HTTP/1.1\r\nHost: x\r\nCookie: ${cookie}\r\n\r\n`)
+  const script = await waitFor(() => stage.model.scripts[0], { what: 'the model' })
+  sayALot(script)
+  await waitFor(async () => (await states(asker))[0] === 'done', { what: 'the end', timeoutMs: 15_000 })
+  expect(stage.server.waitingBytes).toBeLessThan(2 * 1024 * 1024)
+  let tail = ''
+  socket.on('data', (bytes: Buffer) => (tail = (tail + bytes.toString('latin1')).slice(-20_000)))
+  socket.resume()
+  await waitFor(() => tail.includes('event: closed'), { what: 'the rest', timeoutMs: 15_000 })
+})
+
+it('disconnects a client that asks and asks and does not read', async () => {
+  stage = await Stage.start({ limits: { packetsPerSecondMax: 100_000 } })
+  const cookie = await stage.session()
+  const asker = await stage.connect({ cookie })
+  for (let index = 0; index < 20; index++) {
+    await call(asker, 'ask', { ...question(), question: 'q'.repeat(16_000) })
+  }
+  const socket = await upgraded(cookie)
+  socket.pause()
+  const isCut = () => {
+    for (let id = 0; id < 30 && !socket.destroyed; id++) socket.write(frame(`42${id}["list",{"count":100}]`))
+    return socket.destroyed || stage.lines.some((line) => line.includes('does not read'))
+  }
+  await waitFor(isCut, { what: 'the client to be cut off', timeoutMs: 15_000 })
+  expect((await call(asker, 'list', {})).ok).toBe(true)
+})
+
+/** A client of Socket.IO whose bytes the test reads, or does not. */
+async function upgraded(cookie: string): Promise<TcpSocket> {
+  const socket = await openWebSocket(stage.server.port, { Cookie: cookie })
+  tcp.push(socket)
+  const joined = receive(socket, 'hello')
+  socket.write(frame('40'))
+  await joined
+  return socket
+}
