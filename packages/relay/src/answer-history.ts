@@ -1,6 +1,7 @@
 /** What an answer's log says so far: all that a producer must know to begin it, to go on, or to leave it alone. */
 import type { AnswerLog } from './answer-log.ts'
 import type { AnswerEntry } from './entry.ts'
+import { BEFORE_ALL, isEntryId } from './entry-id.ts'
 import { nextText } from './text.ts'
 
 export interface AnswerHistory {
@@ -8,7 +9,7 @@ export interface AnswerHistory {
   readonly question: string
   readonly text: string
   readonly last: AnswerEntry
-  /** The job that the last attempt worked on; undefined: nobody has begun. */
+  /** The job that the last attempt worked on, `0-0` if the log doesn't say; undefined: nobody has begun. */
   readonly job: string | undefined
   /** Attempts so far, without those that a closing server handed on. */
   readonly attempts: number
@@ -25,7 +26,7 @@ export async function readHistory(log: AnswerLog): Promise<AnswerHistory | undef
   for await (const { entry, logOnly } of log.all()) {
     if (entry.type === 'question') ({ topic, question } = entry)
     if (entry.type === 'start' || (entry.type === 'restarted' && entry.reason !== 'server_stopping')) attempts++
-    if (entry.type === 'start' || entry.type === 'restarted') job = logOnly.job
+    if (entry.type === 'start' || entry.type === 'restarted') job = isEntryId(logOnly.job) ? logOnly.job : BEFORE_ALL
     text = nextText(text, entry)
     last = entry
   }

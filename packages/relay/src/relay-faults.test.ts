@@ -222,6 +222,41 @@ describe('a relay in trouble', () => {
     await failed
   })
 
+  it('acknowledges what is no job, and an answer that cannot be read, and tells', async () => {
+    const relay = await open()
+    const questions = `${prefix}_QUESTIONS`
+    const answer = await ask(relay)
+    await backend.add(`${prefix}:${answer}`, ['type', 'nonsense'])
+    await backend.add(questions, ['something', 'else'])
+    await backend.add(questions, ['answer', '../../etc'])
+    relay.work(scripted([['sound']]))
+    const sound = await ask(relay)
+    expect(textOf(await readAll(relay, 'ann', sound))).toBe('sound')
+    const settled = async (): Promise<boolean> => {
+      const { group } = await relay.inspectQuestions()
+      return group?.lag === 0 && group.pending === 0
+    }
+    await waitFor(settled, { what: 'all jobs to be acknowledged' })
+    const told = bench.errors.map(String).toSorted()
+    expect(told).toEqual([
+      expect.stringMatching(/^DamagedEntry: Entry \S+ is no entry of an answer: type: .*, got 'nonsense'$/),
+      expect.stringContaining('is no job'),
+      expect.stringContaining('is no job'),
+    ])
+    await expect(readAll(relay, 'ann', answer)).rejects.toMatchObject({ name: 'DamagedEntry' })
+  })
+
+  it('ends its followers when the backend is closed under it', async () => {
+    const relay = await open()
+    const answer = await ask(relay)
+    const following = expect(readAll(relay, 'ann', answer)).rejects.toMatchObject({ code: 'CLOSED' })
+    await waitFor(async () => (await relay.inspect('ann', answer)).watching === 1, { what: 'the reader to be there' })
+    relay.work(scripted([[SILENT]]))
+    await backend.close()
+    await following
+    await relay.close()
+  })
+
   async function append(stream: string, after: EntryId, fields: readonly string[]): Promise<void> {
     await backend.add(stream, fields, { ifLastId: after })
   }
