@@ -4,10 +4,12 @@
  */
 import tailwindcss from '@tailwindcss/vite'
 import react from '@vitejs/plugin-react'
-import { defineConfig } from 'vite'
+import { defaultClientConditions, defineConfig } from 'vite'
 
 export default defineConfig({
   root: import.meta.dirname,
+  // Workspace packages come from their source, without a build.
+  resolve: { conditions: ['@millrace/source', ...defaultClientConditions] },
   plugins: [react(), tailwindcss()],
   build: {
     outDir: 'dist',

@@ -9,6 +9,7 @@
  *
  * `end`, `error` and `stopped` close the answer; what would follow is ignored.
  */
+import { nextText } from '@millrace/relay/text'
 import { RateSeries, tokensIn, type RatePoint } from './rate.ts'
 import type { AnswerState, Entry, Source, WireError } from './wire.ts'
 
@@ -70,6 +71,9 @@ export type Proof = 'none' | 'verified' | 'differs'
 export const ROWS_MAX = 300
 const INTERRUPTIONS_MAX = 20
 const ROW_TEXT_MAX = 80
+
+/** Every reader's rule. What the decoder here leaves open (any ID, any reason) has no part in it. */
+const textAfter = nextText as (text: string, entry: Entry) => string
 
 const encoder = new TextEncoder()
 
@@ -172,7 +176,7 @@ export class AnswerLog {
         this.#state = 'streaming'
         return
       case 'delta':
-        this.#takeDelta(entry.text, atMs)
+        this.#takeDelta(entry, atMs)
         return
       case 'restarted':
         this.#takeRestart(entry)
@@ -200,8 +204,9 @@ export class AnswerLog {
     }
   }
 
-  #takeDelta(text: string, atMs: number): void {
-    this.#text += text
+  #takeDelta(entry: Extract<Entry, { type: 'delta' }>, atMs: number): void {
+    const { text } = entry
+    this.#text = textAfter(this.#text, entry)
     this.#state = 'streaming'
     if (text === '') return
     this.#firstAtMs ??= atMs
@@ -217,7 +222,7 @@ export class AnswerLog {
     const interruption = { id, reason, after, gapMs, keep, epoch, sameServer }
     this.#interruptions = [...this.#interruptions, interruption].slice(-INTERRUPTIONS_MAX)
     if (keep < this.#text.length) {
-      this.#text = this.#text.slice(0, keep)
+      this.#text = textAfter(this.#text, entry)
       this.#tokens = tokensIn(this.#text)
       this.#cuts += 1
     }

@@ -1,5 +1,5 @@
 /**
- * Syntax colours by shiki, loaded when the first code block is seen: the JavaScript regex engine (the page's
+ * Syntax colours by shiki, loaded apart from the page: the JavaScript regex engine (the page's
  * policy forbids WebAssembly), a few languages, and a theme whose colours are names, so that they become classes.
  */
 import type { HighlighterCore } from 'shiki/core'

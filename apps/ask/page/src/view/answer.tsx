@@ -24,6 +24,7 @@ export interface AnswerProps {
 export function Answer(props: AnswerProps): ReactNode {
   const { open, openArticle } = props
   const running = isRunning(open)
+  const isMissing = open.trouble !== undefined && open.entries === 0
   const { scrollRef, contentRef, isAtBottom, scrollToBottom } = useStickToBottom({ initial: false, resize: 'instant' })
   useFollowing(open, () => void scrollToBottom('instant'))
   return (
@@ -40,8 +41,8 @@ export function Answer(props: AnswerProps): ReactNode {
           <h1 className="mb-3 text-[19px] leading-[1.3] font-[650] tracking-[-0.02em] text-balance whitespace-pre-line [overflow-wrap:anywhere] phone:text-[22px]">
             {open.question || (open.trouble ? 'Not found' : 'Loading…')}
           </h1>
-          <Meta {...props} />
-          {props.fromHandbook && <GuideLine />}
+          {isMissing ? undefined : <Meta {...props} />}
+          {props.fromHandbook && !isMissing && <GuideLine />}
           <InterruptionNotes interruptions={open.interruptions} />
           <div
             data-testid="answer-text"
@@ -57,7 +58,7 @@ export function Answer(props: AnswerProps): ReactNode {
           {open.text === '' && running && !open.trouble && <Waiting label="Waiting for the first words" />}
           <Sources open={open} openArticle={openArticle} />
           <EndNotes open={open} again={props.again} skewMs={props.skewMs} />
-          {!running && <Actions {...props} />}
+          {!running && !isMissing && <Actions {...props} />}
         </div>
       </div>
       {!isAtBottom && running && (

@@ -45,6 +45,9 @@ export function App({ client }: { readonly client: Client }): ReactNode {
   const columns = `${isDesk && hasHistory ? 'with-history' : ''} ${isEmpty ? '' : 'with-stream'}`
   return (
     <HighlightProvider>
+      <button type="button" className="skip" onClick={() => composer.current?.focus()}>
+        Skip to the question box
+      </button>
       <div className={`page ${columns}`}>
         <Header
           connection={state.connection}
@@ -148,7 +151,14 @@ function Main({ client, state, isEmpty, composer, openArticle, hasDialog }: Main
       )}
       {!open && asking && <AskingPane asking={asking} />}
       {refusal && (
-        <RefusalNote refusal={refusal} again={() => ask(refusal.question)} dismiss={() => client.dismissRefusal()} />
+        <RefusalNote
+          refusal={refusal}
+          again={() => {
+            composer.current?.fill('')
+            ask(refusal.question)
+          }}
+          dismiss={() => client.dismissRefusal()}
+        />
       )}
       <Composer
         ref={composer}

@@ -7,23 +7,26 @@ import { CheckIcon, CopyIcon } from './icons.tsx'
 /** An open block is coloured again with every commit, so it has to be shorter. */
 const OPEN_CHARS_MAX = 5000
 
-interface Highlights {
-  readonly highlighter: Highlighter | undefined
-  /** Loads it, at the first call. */
-  readonly request: () => void
-}
+const HighlightContext = createContext<Highlighter | undefined>(undefined)
 
-const HighlightContext = createContext<Highlights>({ highlighter: undefined, request: () => undefined })
+const LOAD_AFTER_MS = 800
+const RETRY_MS = 4000
+const ATTEMPTS_MAX = 5
 
+/** Loads the colours once the page stands, so that they are there when the first code comes. */
 export function HighlightProvider({ children }: { readonly children: ReactNode }): ReactNode {
-  const [wanted, setWanted] = useState(false)
   const [highlighter, setHighlighter] = useState<Highlighter>()
+  const [attempt, setAttempt] = useState(0)
   useEffect(() => {
-    // Without colours the code is as readable: a failed load is not worth a word.
-    if (wanted) void Highlighter.load().then(setHighlighter, () => undefined)
-  }, [wanted])
-  const value = useMemo(() => ({ highlighter, request: () => setWanted(true) }), [highlighter])
-  return <HighlightContext value={value}>{children}</HighlightContext>
+    if (attempt === ATTEMPTS_MAX) return
+    const load = (): void => {
+      // Without colours the code is as readable: a failed load is tried again, and not worth a word.
+      void Highlighter.load().then(setHighlighter, () => setAttempt(attempt + 1))
+    }
+    const timer = setTimeout(load, attempt === 0 ? LOAD_AFTER_MS : RETRY_MS)
+    return () => clearTimeout(timer)
+  }, [attempt])
+  return <HighlightContext value={highlighter}>{children}</HighlightContext>
 }
 
 interface CodeProps {
@@ -61,11 +64,8 @@ export const CodeBlock = memo(function CodeBlock({ lang, code, open }: CodeProps
 })
 
 function Coloured({ lang, code, open }: CodeProps): ReactNode {
-  const { highlighter, request } = useContext(HighlightContext)
+  const highlighter = useContext(HighlightContext)
   const grammar = code.length <= (open ? OPEN_CHARS_MAX : HIGHLIGHT_CHARS_MAX) ? grammarOf(lang) : undefined
-  useEffect(() => {
-    if (grammar !== undefined) request()
-  }, [grammar, request])
   return useMemo(() => {
     if (grammar === undefined || highlighter === undefined) return code
     const lines = highlighter.lines(code, grammar)

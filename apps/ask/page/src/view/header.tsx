@@ -49,7 +49,7 @@ export const Header = memo(function Header(props: HeaderProps): ReactNode {
       <div className="flex-1" />
       {backend && (
         <span className="pill max-phone:hidden">
-          <Dot className="bg-ok" />
+          <Dot className={isUp(props.connection) ? 'bg-ok' : 'bg-edge'} />
           {backend}
           {memoryBytes !== undefined && memoryBytes > 0 && ` · ${formatBytes(memoryBytes)}`}
         </span>
@@ -75,6 +75,10 @@ export const Header = memo(function Header(props: HeaderProps): ReactNode {
     </header>
   )
 })
+
+function isUp({ kind }: ConnectionState): boolean {
+  return kind === 'live' || kind === 'resumed'
+}
 
 function Dot({ className }: { readonly className: string }): ReactNode {
   return <span className={`size-[7px] flex-none rounded-full ${className}`} aria-hidden="true" />

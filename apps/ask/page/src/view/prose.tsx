@@ -3,6 +3,7 @@ import { useRef, type ReactNode } from 'react'
 import { BlockSplitter } from '../blocks.ts'
 import { CodeBlock } from './code-block.tsx'
 import { MarkdownBlock } from './markdown.tsx'
+import { SafeBlock } from './safe-block.tsx'
 
 export function Prose({
   text,
@@ -18,13 +19,13 @@ export function Prose({
 }): ReactNode {
   const splitter = useRef<BlockSplitter>(undefined)
   splitter.current ??= new BlockSplitter()
-  return splitter.current
-    .split(text, cuts, closed)
-    .map((block) =>
-      block.kind === 'fence' ? (
-        <CodeBlock key={block.at} lang={block.lang} code={block.text} open={block.open} />
+  return splitter.current.split(text, cuts, closed).map((block) => (
+    <SafeBlock key={block.at} text={block.text}>
+      {block.kind === 'fence' ? (
+        <CodeBlock lang={block.lang} code={block.text} open={block.open} />
       ) : (
-        <MarkdownBlock key={block.at} text={block.text} open={block.open} openArticle={openArticle} />
-      ),
-    )
+        <MarkdownBlock text={block.text} open={block.open} openArticle={openArticle} />
+      )}
+    </SafeBlock>
+  ))
 }
