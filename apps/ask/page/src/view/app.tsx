@@ -54,7 +54,7 @@ export function App({ client }: { readonly client: Client }): ReactNode {
           hello={hello}
           backendLabel={inspection?.backend.label}
           memoryBytes={inspection?.backend.memoryBytes}
-          caughtUp={open && isRunning(open) ? open.caughtUp : open && true}
+          caughtUp={caughtUpOf(open)}
           openHistory={useToggle(!isDesk && hasHistory, 'history', setPanel)}
           openStream={useToggle(isPhone && !isEmpty, 'stream', setPanel)}
           goHome={goHome}
@@ -76,7 +76,7 @@ export function App({ client }: { readonly client: Client }): ReactNode {
         </Dialog>
       )}
       {panel === 'stream' && isPhone && (
-        <Dialog label="The stream" place="below" close={closePanel}>
+        <Dialog label="The stream" title="Beside the answer" place="below" close={closePanel}>
           <div className="slim-scroll h-full overflow-y-auto">{streamPane}</div>
         </Dialog>
       )}
@@ -88,6 +88,12 @@ export function App({ client }: { readonly client: Client }): ReactNode {
       <Announcer state={state} />
     </HighlightProvider>
   )
+}
+
+/** `undefined` when nothing is followed. */
+function caughtUpOf(open: PageState['open']): boolean | undefined {
+  if (open === undefined || open.trouble !== undefined) return undefined
+  return !isRunning(open) || open.caughtUp
 }
 
 /** The opener of a panel, where there is one to open. */

@@ -27,7 +27,7 @@ export const Header = memo(function Header(props: HeaderProps): ReactNode {
       {props.openHistory && (
         <button
           type="button"
-          className="icon-button -ml-1"
+          className="icon-button"
           onClick={props.openHistory}
           aria-label="Your questions"
           aria-haspopup="dialog"
@@ -44,7 +44,7 @@ export const Header = memo(function Header(props: HeaderProps): ReactNode {
         <span className={props.openHistory && 'max-[440px]:hidden'}>
           <Mark />
         </span>
-        <span className="truncate max-[340px]:hidden max-phone:text-sm">Ask Me About Redis</span>
+        <span className="truncate max-[340px]:hidden max-phone:text-[13.5px]">Ask Me About Redis</span>
       </button>
       <div className="flex-1" />
       {backend && (
@@ -134,7 +134,7 @@ function ThemeButton(): ReactNode {
   return (
     <button
       type="button"
-      className="icon-button -mr-1.5"
+      className="icon-button"
       onClick={change}
       title={`Theme: ${theme}`}
       aria-label={`Theme: ${theme}. Change to ${next}.`}

@@ -32,10 +32,10 @@ export const Inspector = memo(function Inspector({
     <aside
       aria-label="The stream"
       data-testid="inspector"
-      className="@container flex h-full min-h-0 min-w-0 flex-col bg-card"
+      className="@container flex h-full min-h-0 max-phone:min-h-[720px] min-w-0 flex-col bg-card"
     >
       <section className="border-b border-line px-4.5 py-4">
-        <Title name="The stream" code={stream?.stream ?? (open && `…:${open.answer}`)} />
+        <Title name="The stream" code={stream?.stream ?? (open && open.entries > 0 ? `…:${open.answer}` : undefined)} />
         <Numbers open={open} inspection={inspection} nowMs={nowMs} />
         <Sparkline points={open?.rate ?? []} />
       </section>
@@ -69,7 +69,7 @@ function Numbers({
   readonly nowMs: number
 }): ReactNode {
   const stream = inspection?.stream
-  const rate = open && isRunning(open) ? formatRate(recentRate(open.rows, nowMs)) + '/s' : '–'
+  const rate = open && open.entries > 0 && isRunning(open) ? formatRate(recentRate(open.rows, nowMs)) + '/s' : '–'
   return (
     <dl className="grid grid-cols-4 gap-2.5">
       <Figure name="entries" value={open ? formatCount(Math.max(open.entries, stream?.length ?? 0)) : '–'} />
