@@ -57,19 +57,23 @@ const plan: Plan = {
   seconds: Number(values.seconds),
 }
 
-console.log(`node ${process.version}, ${cpus().length} × ${cpus()[0]?.model ?? 'unknown'}; load client on the same machine`)
-console.log(`${plan.viewers} viewers on ${plan.answers} answers, ${plan.rate} tokens/s each, for ${plan.seconds} s`)
-let failed = false
-if (values.streams !== 'redis') failed = !(await runOn('embedded', undefined)) || failed
-if (values.streams !== 'embedded') {
-  const redis = await startRedis()
-  try {
-    failed = !(await runOn('redis-server 7', redis.url)) || failed
-  } finally {
-    await redis.stop()
+async function main(): Promise<void> {
+  console.log(
+    `node ${process.version}, ${cpus().length} × ${cpus()[0]?.model ?? 'unknown'}; load client on the same machine`,
+  )
+  console.log(`${plan.viewers} viewers on ${plan.answers} answers, ${plan.rate} tokens/s each, for ${plan.seconds} s`)
+  let failed = false
+  if (values.streams !== 'redis') failed = !(await runOn('embedded', undefined)) || failed
+  if (values.streams !== 'embedded') {
+    const redis = await startRedis()
+    try {
+      failed = !(await runOn('redis-server 7', redis.url)) || failed
+    } finally {
+      await redis.stop()
+    }
   }
+  process.exitCode = failed ? 1 : 0
 }
-process.exit(failed ? 1 : 0)
 
 /** One whole run; resolves false when a viewer missed something. */
 async function runOn(name: string, redisUrl: string | undefined): Promise<boolean> {
@@ -134,7 +138,8 @@ class Viewer {
       this.latenciesMs.push(now - Number(entry.id.split('-')[0]))
     } else if (entry.type === 'end') {
       const sha256 = createHash('sha256').update(this.#text).digest('hex')
-      if (entry.chars !== this.#text.length || entry.sha256 !== sha256) return this.#fail('the text is not what was produced')
+      if (entry.chars !== this.#text.length || entry.sha256 !== sha256)
+        return this.#fail('the text is not what was produced')
       this.#finish()
     } else if (entry.type === 'error' || entry.type === 'restarted') {
       this.#fail(`an entry of type ${entry.type}`)
@@ -201,15 +206,20 @@ interface Run {
 
 function report(run: Run): boolean {
   const latencies = Float64Array.from(run.viewers.flatMap((viewer) => viewer.latenciesMs)).toSorted()
-  const at = (share: number): number => latencies[Math.min(latencies.length - 1, Math.floor(latencies.length * share))] ?? -1
+  const at = (share: number): number =>
+    latencies[Math.min(latencies.length - 1, Math.floor(latencies.length * share))] ?? -1
   const faults = run.viewers.filter((viewer) => viewer.fault !== undefined)
   const perViewer = (from: Memory, to: Memory, what: keyof Memory): string =>
     `${((to[what] - from[what]) / run.viewers.length / 1024).toFixed(1)} KiB`
   console.log(`\n${run.name}`)
   console.log(`  deliveries       ${latencies.length} deltas to ${run.viewers.length} viewers`)
-  console.log(`  XADD to viewer   p50 ${at(0.5)} ms, p99 ${at(0.99)} ms, p99.9 ${at(0.999)} ms, max ${at(1)} ms (bar: p99 below 250 ms)`)
+  console.log(
+    `  XADD to viewer   p50 ${at(0.5)} ms, p99 ${at(0.99)} ms, p99.9 ${at(0.999)} ms, max ${at(1)} ms (bar: p99 below 250 ms)`,
+  )
   console.log(`  viewers missing  ${faults.length} (bar: 0)${faults.length > 0 ? `: ${faults[0]?.fault}` : ''}`)
-  console.log(`  memory a viewer  heap ${perViewer(run.before, run.connected, 'heapUsed')} connected, ${perViewer(run.before, run.following, 'heapUsed')} after its answer; resident ${perViewer(run.before, run.following, 'rss')}, the answers' streams included`)
+  console.log(
+    `  memory a viewer  heap ${perViewer(run.before, run.connected, 'heapUsed')} connected, ${perViewer(run.before, run.following, 'heapUsed')} after its answer; resident ${perViewer(run.before, run.following, 'rss')}, the answers' streams included`,
+  )
   for (const viewer of run.viewers) viewer.close()
   return faults.length === 0 && at(0.99) < 250
 }
@@ -235,3 +245,6 @@ async function withDeadline<T>(promise: Promise<T>, ms: number): Promise<T> {
     clearTimeout(timer)
   }
 }
+
+// At the end: the class above has to be there.
+await main()
