@@ -48,6 +48,7 @@ export async function startCluster(options: ClusterOptions): Promise<ClusterServ
 
 async function startNode(): Promise<RedisServer> {
   const args = ['--cluster-enabled', 'yes', '--cluster-node-timeout', String(NODE_TIMEOUT_MS)]
+  args.push('--repl-diskless-sync-delay', '0')
   for (let attempt = 0; attempt < 40; attempt++) {
     try {
       return await startRedis({ args, port: clusterPort() })
@@ -91,6 +92,8 @@ async function untilWorking(client: Redis, nodeCount: number, replicaCount: numb
       const info = String(await client.call('CLUSTER', 'INFO'))
       const nodes = String(await client.call('CLUSTER', 'NODES'))
       const replicas = nodes.match(/[ ,]slave /g)?.length ?? 0
+      // A replica that has not copied its master yet could not take over.
+      if (String(await client.call('INFO', 'replication')).includes('master_link_status:down')) return false
       return (
         info.includes('cluster_state:ok') &&
         info.includes(`cluster_known_nodes:${nodeCount}\r`) &&

@@ -170,18 +170,17 @@ export class BlockedRead {
 
   async #unblock(): Promise<void> {
     const giveUp = setTimeout(() => this.#connection.redis.stream.destroy(), CANCEL_MS)
-    try {
-      // The command may still be on its way to the server: then there is nothing to unblock yet.
-      while (!this.#hasSettled && !(await this.#reads.unblock(this.#connection))) {
-        await new Promise((resolve) => setTimeout(resolve, CANCEL_RETRY_MS))
-      }
-      // Its own failure reaches whoever awaits `reply`.
-      await this.reply.catch(() => undefined)
-    } catch {
-      // CLIENT UNBLOCK itself was not possible; closing the connection ends the wait as well.
-      this.#connection.redis.stream.destroy()
-    } finally {
-      clearTimeout(giveUp)
+    // CLIENT UNBLOCK was not possible: closing the connection ends the wait as well.
+    this.#askToUnblock().catch(() => this.#connection.redis.stream.destroy())
+    // Its own failure reaches whoever awaits `reply`.
+    await this.reply.catch(() => undefined)
+    clearTimeout(giveUp)
+  }
+
+  async #askToUnblock(): Promise<void> {
+    // The command may still be on its way to the server: then there is nothing to unblock yet.
+    while (!this.#hasSettled && !(await this.#reads.unblock(this.#connection))) {
+      await new Promise((resolve) => setTimeout(resolve, CANCEL_RETRY_MS))
     }
   }
 }

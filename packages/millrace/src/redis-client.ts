@@ -43,8 +43,17 @@ export interface ClientOptions {
 const CLOSE_MS = 1000
 
 class TrackedCommand extends Command {
-  /** Were its bytes given to a socket? */
+  /** Were its bytes given to a socket, and has nothing answered them yet? */
   sent = false
+
+  /** A Cluster client sends again after MOVED and ASK: those answers say that it did not happen. */
+  noteReplies(): void {
+    const { reject } = this
+    this.reject = (error) => {
+      if (isReply(error)) this.sent = false
+      reject.call(this, error)
+    }
+  }
 
   override toWritable(socket: object): string | Buffer {
     this.sent = true
@@ -123,7 +132,9 @@ export class RedisClient {
       const command = new TrackedCommand(name, [...args])
       this.#inFlight++
       try {
-        return await this.#redis.sendCommand(command)
+        const reply = this.#redis.sendCommand(command)
+        command.noteReplies()
+        return await reply
       } catch (error) {
         this.#judge(error, command, effect)
         if (Date.now() >= deadline) throw this.#unavailable(error)
@@ -175,7 +186,7 @@ export class RedisClient {
     if (isReply(error)) {
       if (!isTransient(error)) throw error
       // The server behind this address became a replica: a new connection may reach the new master.
-      if (error.message.startsWith('READONLY') && this.#redis instanceof Redis) this.#redis.disconnect(true)
+      if (error.message.startsWith('READONLY') && this.#redis instanceof Redis) this.#redis.stream.destroy()
       this.refresh()
       return
     }
