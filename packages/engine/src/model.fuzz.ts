@@ -81,7 +81,7 @@ const burstArb = fc.record({
   /** The first one's, then each as if with `auto`. */
   id: newIdArb,
   fields: fieldsArb,
-  times: fc.integer({ min: 2, max: 25 }),
+  times: fc.integer({ min: 2, max: 16 }),
 })
 
 const opArb = fc.oneof(
@@ -488,6 +488,11 @@ function picture(database: Database, key: string, now: number): unknown {
   })
 }
 
+/** The text is compared first because it takes a tenth of the time. */
+function same(ours: unknown, models: unknown): void {
+  if (JSON.stringify(ours) !== JSON.stringify(models)) expect(ours).toEqual(models)
+}
+
 function checkHistory(hasGroup: boolean, ops: readonly Op[]): void {
   const database = new Database({ nodeEntriesMax: NODE_ENTRIES_MAX, nodeBytesMax: 0 })
   const model = new PlainModel(NODE_ENTRIES_MAX)
@@ -501,13 +506,16 @@ function checkHistory(hasGroup: boolean, ops: readonly Op[]): void {
   for (const op of ops) {
     if (op.op === 'clock') now += op.by
     const ids = 'nth' in op ? chosen(database, op.key, op.nth, now) : []
-    expect(outcome(() => runEngine(database, op, ids, now))).toEqual(outcome(() => runModel(model, op, ids, now)))
+    same(
+      outcome(() => runEngine(database, op, ids, now)),
+      outcome(() => runModel(model, op, ids, now)),
+    )
   }
   const replayed = new Database({ nodeEntriesMax: 100 })
   for (const change of changes) replayed.apply(change)
   for (const key of KEYS) {
-    expect(picture(database, key, now)).toEqual(model.picture(key, now))
-    expect(picture(replayed, key, now)).toEqual(model.picture(key, now))
+    same(picture(database, key, now), model.picture(key, now))
+    same(picture(replayed, key, now), model.picture(key, now))
     removeKey(database, key, now)
   }
   expect(database.memoryBytes).toBe(0)
@@ -521,7 +529,7 @@ it(
     fc.assert(
       fc.property(
         fc.constantFrom(true, true, false),
-        fc.array(opArb, { minLength: 5, maxLength: 70, size: 'max' }),
+        fc.array(opArb, { minLength: 5, maxLength: 60, size: 'max' }),
         checkHistory,
       ),
       {

@@ -9,7 +9,7 @@
  *
  * Finding is a binary search over the blocks, then inside one. Appending (the usual delivery) touches the last block
  * only. A full block splits in two, except at the end, where a new one begins; a block that runs empty goes, and one
- * that runs low joins the block that follows.
+ * that runs low joins a neighbour.
  */
 import assert from 'node:assert'
 import type { StreamId } from './id.ts'
@@ -140,13 +140,20 @@ export class PendingList {
     for (const owner of before) if (!block.owners.has(owner)) this.#disown(owner, block)
   }
 
+  /** A block that ran low joins the one that follows, or the one before it, where both together stay half empty. */
   #join(index: number): void {
     const block = this.#blocks[index]!
-    const following = this.#blocks[index + 1]
-    if (following === undefined || block.size + following.size > JOINED_ROWS_MAX) {
-      block.shrink()
-      return
-    }
+    const fits = (other: PendingBlock | undefined): boolean =>
+      other !== undefined && block.size + other.size <= JOINED_ROWS_MAX
+    if (fits(this.#blocks[index + 1])) this.#merge(index)
+    else if (fits(this.#blocks[index - 1])) this.#merge(index - 1)
+    else block.shrink()
+  }
+
+  /** Moves the rows of the following block into this one. */
+  #merge(index: number): void {
+    const block = this.#blocks[index]!
+    const following = this.#blocks[index + 1]!
     const gained = [...following.owners.keys()].filter((owner) => !block.owners.has(owner))
     for (const owner of following.owners.keys()) this.#disown(owner, following)
     block.absorb(following)

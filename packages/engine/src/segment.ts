@@ -2,8 +2,8 @@
  * A segment is up to 4,096 consecutive entries, held in columns, their bytes packed into one arena.
  *
  *            0      1      2      3   …                 CAPACITY - 1
- *   ms     [0    ][0    ][1    ][5    ]    u32, above msBase        ┐ narrow; a wide segment has
- *   seq    [0    ][1    ][0    ][0    ]    u16, above seqBase       ┘ exact u64 columns instead
+ *   ms     [0    ][0    ][1    ][5    ]    u32, above msBase        ┐ narrow (u16, u8 once sealed, where they fit);
+ *   seq    [0    ][1    ][0    ][0    ]    u16, above seqBase       ┘ a wide segment has exact u64 columns instead
  *   end    [17   ][40   ][58   ][71   ]    u32, where the entry's body ends in the arena
  *   shape  [1    ][1    ][129  ][0    ]    u8: 0 = names in the body, n = names of nameSets[n - 1]; +128 = deleted
  *                           ▲        ▲
@@ -46,8 +46,8 @@ export interface StreamEntry {
 export class Segment {
   readonly #msBase: bigint
   readonly #seqBase: bigint
-  #ms: Uint32Array | BigUint64Array
-  #seq: Uint16Array | BigUint64Array
+  #ms: Uint16Array | Uint32Array | BigUint64Array
+  #seq: Uint8Array | Uint16Array | BigUint64Array
   #end: Uint32Array
   #shape: Uint8Array
   #arena: Uint8Array
@@ -183,11 +183,18 @@ export class Segment {
     while (this.#firstLive < this.#count && this.isDeleted(this.#firstLive))
   }
 
-  /** Gives back what was allocated for growth: called when the segment gets no more entries. */
+  /**
+   * Gives back what was allocated for growth, and takes narrower columns when a minute's entries or less have no long
+   * distances: called when the segment gets no more entries for now. Saves 3 of 11 bytes a row.
+   */
   seal(): void {
     const before = this.#allocatedBytes()
-    this.#ms = this.#ms.slice(0, this.#count)
-    this.#seq = this.#seq.slice(0, this.#count)
+    this.#ms = isBelow(this.#ms, this.#count, 2 ** 16)
+      ? new Uint16Array(this.#ms.subarray(0, this.#count))
+      : this.#ms.slice(0, this.#count)
+    this.#seq = isBelow(this.#seq, this.#count, 2 ** 8)
+      ? new Uint8Array(this.#seq.subarray(0, this.#count))
+      : this.#seq.slice(0, this.#count)
     this.#end = this.#end.slice(0, this.#count)
     this.#shape = this.#shape.slice(0, this.#count)
     this.#arena = this.#arena.slice(0, this.#used)
@@ -317,6 +324,17 @@ function grown<T extends { set(from: T): void }>(column: T, create: new (rows: n
   const larger = new create(rows)
   larger.set(column)
   return larger
+}
+
+/** Whether the column is not a wide one and its first rows are all below the limit. */
+function isBelow<T extends object>(
+  column: T | BigUint64Array,
+  rows: number,
+  limit: number,
+): column is T & ArrayLike<number> {
+  if (column instanceof BigUint64Array) return false
+  for (let row = 0; row < rows; row++) if ((column as ArrayLike<number>)[row]! >= limit) return false
+  return true
 }
 
 function nameSetBytes(names: NameSet): number {

@@ -1,0 +1,117 @@
+/** Streams of several segments against a plain array: append, delete, cut the front, look from both ends. */
+import { expect, it } from 'vitest'
+import { compareIds, formatId, ID_MAX, ID_ZERO, nextId, type StreamId } from './id.ts'
+import { Meter } from './meter.ts'
+import { Seeded } from './seeded.ts'
+import type { StreamEntry } from './segment.ts'
+import { Stream } from './stream.ts'
+
+const SEED = Number(process.env['MILLRACE_SEED'] ?? Math.floor(Math.random() * 2 ** 31))
+const ROUNDS = 30
+
+interface PlainEntry {
+  readonly id: StreamId
+  readonly fields: readonly string[]
+}
+
+const shown = (entries: readonly StreamEntry[]): string[] =>
+  entries.map(
+    ({ id, fields }) => `${formatId(id)} ${fields.map((field) => Buffer.from(field).toString('latin1')).join(',')}`,
+  )
+const plainShown = (entries: readonly PlainEntry[]): string[] =>
+  entries.map(({ id, fields }) => `${formatId(id)} ${fields.join(',')}`)
+
+/** Mostly the next sequence number or some milliseconds later; now and then a leap that no narrow column holds. */
+function laterId(random: Seeded, last: StreamId): StreamId {
+  const kind = random.below(1000)
+  if (kind === 0) return { ms: last.ms + 2n ** 33n, seq: 0n }
+  if (kind === 1) return { ms: last.ms, seq: last.seq + 70_000n }
+  if (kind < 100) return { ms: last.ms + BigInt(1 + random.below(5000)), seq: BigInt(random.below(3)) }
+  return nextId(last)!
+}
+
+function someFields(random: Seeded): string[] {
+  const kind = random.below(60)
+  if (kind === 0) return ['big', 'x'.repeat(random.below(300_000))]
+  if (kind < 4) return [`name ${random.below(40)}`, 'v', '', '']
+  return kind < 30 ? ['type', 'delta', 'text', 'é'.repeat(random.below(90))] : ['n', String(random.below(1e6))]
+}
+
+function checkLooks(random: Seeded, stream: Stream, plain: readonly PlainEntry[]): void {
+  expect(stream.length).toBe(plain.length)
+  expect(formatId(stream.firstId)).toBe(formatId(plain[0]?.id ?? ID_ZERO))
+  expect(formatId(stream.lastEntryId)).toBe(formatId(plain.at(-1)?.id ?? ID_ZERO))
+  const edge = (): StreamId => (plain.length === 0 ? ID_ZERO : plain[random.below(plain.length)]!.id)
+  const from = random.below(4) === 0 ? ID_ZERO : edge()
+  const to = random.below(4) === 0 ? ID_MAX : nextId(edge())!
+  const inside = plain.filter(({ id }) => compareIds(id, from) >= 0 && compareIds(id, to) <= 0)
+  const count = 1 + random.below(300)
+  expect(shown(stream.range(from, to, count))).toEqual(plainShown(inside.slice(0, count)))
+  expect(shown(stream.rangeBackward(from, to, count))).toEqual(plainShown(inside.toReversed().slice(0, count)))
+  expect(stream.countBelow(from)).toBe(plain.filter(({ id }) => compareIds(id, from) < 0).length)
+  if (plain.length === 0) return
+  const index = random.below(plain.length)
+  const entry = plain[index]!
+  expect(formatId(stream.idAtIndex(index))).toBe(formatId(entry.id))
+  expect(stream.has(entry.id)).toBe(true)
+  expect(stream.fieldsOf(entry.id)?.map((field) => Buffer.from(field).toString('latin1'))).toEqual(entry.fields)
+}
+
+it(`agrees with a plain array, seed ${SEED}`, { timeout: 60_000 }, () => {
+  console.info(`stream.fuzz: MILLRACE_SEED=${SEED}`)
+  const random = new Seeded(SEED)
+  const meter = new Meter()
+  const stream = new Stream(meter)
+  let plain: PlainEntry[] = []
+  for (let round = 0; round < ROUNDS; round++) {
+    for (let i = random.below(1500); i > 0; i--) {
+      const entry = { id: laterId(random, stream.lastId), fields: someFields(random) }
+      stream.append(
+        entry.id,
+        entry.fields.map((text) => Buffer.from(text, 'latin1')),
+        stream.nodes.count === 0 || random.below(50) === 0,
+      )
+      plain.push(entry)
+    }
+    checkLooks(random, stream, plain)
+    const gone = new Set<string>()
+    const start = random.below(plain.length + 1)
+    for (const { id } of plain.slice(start, start + random.below(1200))) {
+      if (random.below(5) === 0) continue
+      stream.delete(id)
+      gone.add(formatId(id))
+    }
+    plain = plain.filter(({ id }) => !gone.has(formatId(id)))
+    checkLooks(random, stream, plain)
+    if (random.below(4) === 0 && plain.length > 0) {
+      const index = random.below(plain.length)
+      expect(stream.removeThrough(plain[index]!.id)).toBe(index + 1)
+      plain = plain.slice(index + 1)
+      checkLooks(random, stream, plain)
+    }
+  }
+  stream.release()
+  expect(meter.bytes).toBe(0)
+})
+
+it('keeps what it handed out, whatever happens to the entry', () => {
+  const stream = new Stream(new Meter())
+  stream.append({ ms: 1n, seq: 0n }, [Buffer.from('f'), Buffer.from('kept')], true)
+  const [entry] = stream.range(ID_ZERO, ID_MAX, 1)
+  for (let i = 2n; i < 20_000n; i++) stream.append({ ms: i, seq: 0n }, [Buffer.from('f'), Buffer.from('other')], false)
+  stream.removeThrough({ ms: 15_000n, seq: 0n })
+  expect(Buffer.from(entry!.fields[1]!).toString()).toBe('kept')
+})
+
+it('gives the memory of deleted entries back', () => {
+  const meter = new Meter()
+  const stream = new Stream(meter)
+  const empty = meter.bytes
+  for (let i = 1n; i <= 100_000n; i++)
+    stream.append({ ms: i, seq: 0n }, [Buffer.from('f'), Buffer.from('v'.repeat(64))], i % 50n === 1n)
+  const full = meter.bytes
+  stream.removeThrough({ ms: 99_990n, seq: 0n })
+  expect(stream.length).toBe(10)
+  // What stays is the node table and one small segment.
+  expect(meter.bytes - empty).toBeLessThan(full / 20)
+})

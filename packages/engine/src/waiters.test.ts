@@ -1,0 +1,241 @@
+import { beforeEach, describe, expect, it } from 'vitest'
+import { append } from './append.ts'
+import { Database } from './database.ts'
+import { EngineError } from './errors.ts'
+import { createGroup, destroyGroup } from './group-commands.ts'
+import { formatId, ID_ZERO } from './id.ts'
+import { expireAt, removeKey } from './keys.ts'
+import { readGroup } from './read-group.ts'
+import { fixPositions, read } from './read-range.ts'
+import { Waiters, type Wait } from './waiters.ts'
+
+let database: Database
+let waiters: Waiters
+/** What each waiter was told, in the order in which it was. */
+let told: string[]
+let wait: ReturnType<typeof waitFor>
+
+beforeEach(() => {
+  database = new Database()
+  waiters = new Waiters(database)
+  told = []
+  wait = waitFor()
+})
+
+/** Builders of blocked reads; `told` gets '<name> <ids>', '<name> timed out' or '<name> <error code>'. */
+function waitFor(): {
+  plain(name: string, keys: string[], deadlineMs?: number): Wait
+  grouped(name: string, options?: { count?: number; keys?: string[] }): Wait
+} {
+  type Look = (nowMs: number) => string
+  const start = (
+    name: string,
+    what: { keys: string[]; isGroupRead: boolean; deadlineMs: number | undefined },
+    look: Look,
+  ): Wait => {
+    const waiting: Wait = {
+      ...what,
+      timedOut: () => void told.push(`${name} timed out`),
+      attempt: (nowMs) => {
+        const found = look(nowMs)
+        if (found !== '') told.push(`${name} ${found}`)
+        return found !== ''
+      },
+    }
+    waiters.add(waiting)
+    return waiting
+  }
+  const ids = (found: readonly { entries: readonly { id: { ms: bigint; seq: bigint } }[] }[]): string =>
+    found.flatMap(({ entries }) => entries.map(({ id }) => formatId(id))).join(' ')
+  return {
+    plain(name, keys, deadlineMs) {
+      const positions = fixPositions(
+        database,
+        keys.map((key) => ({ key, from: '$' as const })),
+        0,
+      )
+      return start(name, { keys, isGroupRead: false, deadlineMs }, (nowMs) =>
+        ids(read(database, positions, Infinity, nowMs)),
+      )
+    },
+    grouped(name, { count = Infinity, keys = ['s'] } = {}) {
+      const positions = keys.map((key) => ({ key, from: '>' as const }))
+      return start(name, { keys, isGroupRead: true, deadlineMs: undefined }, (nowMs) => {
+        try {
+          return ids(readGroup(database, { group: 'g', consumer: name, positions, count }, nowMs))
+        } catch (error) {
+          if (error instanceof EngineError) return error.code
+          throw error
+        }
+      })
+    },
+  }
+}
+
+function add(key: string, ms: number): void {
+  append(database, { key, fields: [Buffer.from('f'), Buffer.from('v')] }, ms)
+}
+
+describe('who waits for a group', () => {
+  beforeEach(() => createGroup(database, { key: 's', group: 'g' }, { from: ID_ZERO, mkStream: true }, 0))
+
+  it('is served first come, first served, each entry once', () => {
+    for (const name of ['0', '1', '2']) wait.grouped(name)
+    for (const ms of [1, 2, 3]) {
+      add('s', ms)
+      waiters.serve(ms)
+    }
+    expect(told).toEqual(['0 1-0', '1 2-0', '2 3-0'])
+    expect(waiters.size).toBe(0)
+  })
+
+  it('comes again behind those that are still waiting: 0, 1, 2, 0', () => {
+    for (const name of ['0', '1', '2']) wait.grouped(name)
+    for (const ms of [1, 2, 3, 4]) {
+      add('s', ms)
+      waiters.serve(ms)
+      if (ms === 1) wait.grouped('0')
+    }
+    expect(told).toEqual(['0 1-0', '1 2-0', '2 3-0', '0 4-0'])
+  })
+
+  it('takes all that a transaction added when it asked for no count', () => {
+    wait.grouped('0')
+    wait.grouped('1')
+    add('s', 1)
+    add('s', 2)
+    waiters.serve(2)
+    expect(told).toEqual(['0 1-0 2-0'])
+  })
+
+  it('leaves the rest to the next in line when it asked for one', () => {
+    wait.grouped('0', { count: 1 })
+    wait.grouped('1', { count: 1 })
+    add('s', 1)
+    add('s', 2)
+    waiters.serve(2)
+    expect(told).toEqual(['0 1-0', '1 2-0'])
+  })
+
+  it('is told when the group is destroyed or the key removed', () => {
+    wait.grouped('0')
+    destroyGroup(database, { key: 's', group: 'g' }, 1)
+    waiters.serve(1)
+    createGroup(database, { key: 's', group: 'g' }, { from: ID_ZERO }, 1)
+    wait.grouped('1')
+    removeKey(database, 's', 2)
+    waiters.serve(2)
+    expect(told).toEqual(['0 NO_GROUP', '1 NO_GROUP'])
+  })
+
+  it('is told when the key expires', () => {
+    expireAt(database, 's', 10, 0)
+    wait.grouped('0')
+    database.sweep(9, 100)
+    waiters.serve(9)
+    expect(told).toEqual([])
+    database.sweep(10, 100)
+    waiters.serve(10)
+    expect(told).toEqual(['0 NO_GROUP'])
+  })
+
+  it('waits on when another took the entry before', () => {
+    wait.grouped('0')
+    add('s', 1)
+    readGroup(database, { group: 'g', consumer: 'quick', positions: [{ key: 's', from: '>' }], count: 1 }, 1)
+    waiters.serve(1)
+    expect(told).toEqual([])
+    expect(waiters.size).toBe(1)
+  })
+
+  it('keeps its turn over hundreds of entries', () => {
+    const names = Array.from({ length: 50 }, (_, i) => String(i))
+    for (const name of names) wait.grouped(name, { count: 1 })
+    for (let ms = 1; ms <= 500; ms++) {
+      add('s', ms)
+      waiters.serve(ms)
+      wait.grouped(names[(ms - 1) % 50]!, { count: 1 })
+    }
+    expect(told.map((line) => line.split(' ')[0])).toEqual(Array.from({ length: 500 }, (_, i) => names[i % 50]!))
+  })
+})
+
+describe('who waits for a stream', () => {
+  it('gets the entry together with all the others', () => {
+    wait.plain('a', ['s'])
+    wait.plain('b', ['s', 't'])
+    add('s', 1)
+    waiters.serve(1)
+    expect(told).toEqual(['a 1-0', 'b 1-0'])
+  })
+
+  it('sees nothing of what was added and removed in one go', () => {
+    wait.plain('a', ['s'])
+    add('s', 1)
+    removeKey(database, 's', 1)
+    waiters.serve(1)
+    expect(told).toEqual([])
+  })
+
+  it('waits on when the key vanishes, and is served when it is back', () => {
+    add('s', 1)
+    wait.plain('a', ['s'])
+    removeKey(database, 's', 2)
+    waiters.serve(2)
+    add('s', 3)
+    waiters.serve(3)
+    expect(told).toEqual(['a 3-0'])
+  })
+
+  it('is told once only, though it waited for several', () => {
+    wait.plain('a', ['s', 't'])
+    add('s', 1)
+    add('t', 2)
+    waiters.serve(2)
+    expect(told).toEqual(['a 1-0 2-0'])
+    expect(waiters.size).toBe(0)
+  })
+})
+
+describe('the end of a wait', () => {
+  it('comes with its deadline, the earliest first', () => {
+    wait.plain('late', ['s'], 20)
+    wait.plain('early', ['s'], 10)
+    wait.plain('never', ['s'])
+    expect(waiters.nextDeadlineMs()).toBe(10)
+    waiters.expire(9)
+    expect(told).toEqual([])
+    waiters.expire(25)
+    expect(told).toEqual(['early timed out', 'late timed out'])
+    expect(waiters.nextDeadlineMs()).toBeUndefined()
+    expect(waiters.size).toBe(1)
+  })
+
+  it('keeps its deadline when it goes to the tail', () => {
+    createGroup(database, { key: 's', group: 'g' }, { from: ID_ZERO, mkStream: true }, 0)
+    wait.plain('a', ['s'], 10)
+    wait.grouped('g1')
+    add('s', 1)
+    waiters.serve(1)
+    expect(told).toEqual(['a 1-0', 'g1 1-0'])
+    expect(waiters.nextDeadlineMs()).toBeUndefined()
+  })
+
+  it('comes by cancelling, and then nothing is told', () => {
+    const cancelled = wait.plain('a', ['s'], 10)
+    expect(waiters.cancel(cancelled)).toBe(true)
+    expect(waiters.cancel(cancelled)).toBe(false)
+    add('s', 1)
+    waiters.serve(1)
+    waiters.expire(100)
+    expect(told).toEqual([])
+  })
+
+  it('comes for all when it closes', () => {
+    const both = [wait.plain('a', ['s'], 10), wait.plain('b', ['t'])]
+    expect(waiters.close()).toEqual(both)
+    add('s', 1)
+    waiters.serve(1)
+    expect(told).toEqual([])
+  })
+})
