@@ -9,7 +9,8 @@
  *
  * What a read doesn't return isn't consumed, so an aborted wait loses nothing. With many answers there is always
  * an entry somewhere, and the loop would make a round trip per entry; so above GATHER_ABOVE answers it lets entries
- * gather for GATHER_MS between two reads.
+ * gather for GATHER_MS between two reads. Measured with 20 and 200 answers of 20 tokens a second, 5 readers each, on
+ * redis-server 7.0.15: less than half the reads (1,050 to 435, 592 to 275), a fifth and a twentieth less CPU here.
  *
  * A read that fails is tried again with backoff for as long as somebody watches. A stream that was quiet for
  * `checkMs` is looked at: when the watched entry is gone, the answer has expired, and its readers are told.
