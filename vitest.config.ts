@@ -1,3 +1,4 @@
+/** How the tests run: from source, two files at a time, with one plain closing line. */
 import { defineConfig } from 'vitest/config'
 
 // Workspace packages are run from their source, without a build: see `exports` in each package.json. Vitest gives these
