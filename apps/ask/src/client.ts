@@ -119,12 +119,16 @@ export class Client {
 
   async #ask(payload: unknown, reply: Reply): Promise<void> {
     const request = parse(this.#parts.payloads.ask, payload)
-    reply(await this.#parts.relay.ask(this.#owner, request))
+    const { answer, created } = await this.#parts.relay.ask(this.#owner, request)
+    this.#parts.log.info({ answer, created }, 'a question was taken')
+    reply({ answer, created })
   }
 
   async #stop(payload: unknown, reply: Reply): Promise<void> {
     const { answer } = parse(this.#parts.payloads.stop, payload)
-    reply(await this.#parts.relay.stop(this.#owner, answer))
+    const { stopped } = await this.#parts.relay.stop(this.#owner, answer)
+    this.#parts.log.info({ answer, stopped }, 'an answer was stopped')
+    reply({ stopped })
   }
 
   async #list(payload: unknown, reply: Reply): Promise<void> {
@@ -160,6 +164,7 @@ export class Client {
       const { topic, topicQuestion } = parse(this.#parts.payloads.askQuestion, payload)
       const requestId = randomBytes(12).toString('base64url')
       const { answer } = await this.#parts.relay.ask(this.#owner, { requestId, topic, question: topicQuestion })
+      this.#parts.log.info({ answer }, 'a question was taken')
       const follow = await this.#follows.open(`chunks of ${answer}`, { owner: this.#owner, answer })
       reply({ answer })
       this.#streamChunks(answer, follow)

@@ -1,5 +1,7 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { expect, it } from 'vitest'
-import { ConfigError, readConfig } from './config.ts'
+import { ConfigError, readConfig, variables } from './config.ts'
 
 function problem(env: Record<string, string>): string {
   try {
@@ -59,4 +61,17 @@ it('names all that is wrong at once, and never shows a password', () => {
   expect(message.split('\n')).toHaveLength(4)
   expect(message).toContain('REDIS_URL: expected redis://host:port')
   expect(message).not.toContain('secret')
+})
+
+it('is all in .env.example, and every default there is one that it takes', () => {
+  const example = readFileSync(join(import.meta.dirname, '../../../.env.example'), 'utf8')
+  const lines = [...example.matchAll(/^([A-Z_]+)=(.*)$/gm)].map((match) => [match[1]!, match[2]!] as const)
+  const llm = join(import.meta.dirname, 'llm')
+  const sources = readdirSync(llm).filter((name) => name.endsWith('.ts') && !name.includes('.test.'))
+  const read = sources.flatMap((name) => [...readFileSync(join(llm, name), 'utf8').matchAll(/\(env, '([A-Z_]+)'/g)])
+  const known = [...Object.keys(variables.shape), ...new Set(read.map((match) => match[1]!))]
+  expect(lines.map(([name]) => name).sort()).toEqual(known.sort())
+  const { serverName: _one, ...defaults } = readConfig({})
+  const { serverName: _other, ...fromExample } = readConfig(Object.fromEntries(lines))
+  expect(fromExample).toEqual(defaults)
 })

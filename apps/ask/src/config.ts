@@ -152,7 +152,8 @@ function isOrigin(text: string): boolean {
   return /^https?:/.test(text) && URL.canParse(text) && new URL(text).origin === text
 }
 
-const variables = z.object({
+/** Exported for the test that holds .env.example to it. */
+export const variables = z.object({
   HOST: z
     .string()
     .regex(/^[A-Za-z0-9.:-]+$/, 'a host name or an address')

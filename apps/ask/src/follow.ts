@@ -60,6 +60,8 @@ export class Follow {
       while (next.done !== true) {
         for (const part of partsOf(next.value)) {
           await sink.ready(this.#signal)
+          // It may have been ended while we waited: then nothing more may leave.
+          this.#signal.throwIfAborted()
           sink.send(part)
         }
         next = await (this.#second ?? this.#batches.next())

@@ -8,7 +8,7 @@
  *   running ──a second signal──► exit 130
  */
 import type { Server } from 'node:http'
-import { connect } from 'millrace'
+import { connect, type Millrace } from 'millrace'
 import { addressUrl, createHttpServer, listen, startAppServer } from './app-server.ts'
 import { type Config, ConfigError, loadDotenv, readConfig } from './config.ts'
 import { chooseModel } from './llm/choose-model.ts'
@@ -52,9 +52,8 @@ function roleOf(word: string | undefined): Role {
 
 async function startBackend(config: Config, log: Log, running: Running[]): Promise<number> {
   const handbook = loadHandbook()
-  const chosen = await chooseModel(process.env)
-  const { redisUrls } = config
-  const millrace = await connect(redisUrls.length > 0 ? redisUrls : undefined)
+  const chosen = await chooseModel(process.env).catch(startFailure('The language model'))
+  const millrace = await openStreams(config.redisUrls, log).catch(startFailure('The streams (REDIS_URL)'))
   running.push(millrace)
   const server = await startAppServer(config, {
     backend: millrace.backend,
@@ -65,6 +64,25 @@ async function startBackend(config: Config, log: Log, running: Running[]): Promi
   running.push({ close: () => server.close({ graceMs }) })
   say(`Backend: ${server.url} (answers from ${chosen.model.label}; streams in ${millrace.backend.label})`)
   return server.port
+}
+
+function openStreams(redisUrls: readonly string[], log: Log): Promise<Millrace> {
+  if (redisUrls.length === 0) return connect()
+  return connect(redisUrls, {
+    onEvent: ({ type, error }) => {
+      if (type === 'connected') log.info('connected to Redis')
+      else log.warn({ err: error }, `Redis: ${type}`)
+    },
+  })
+}
+
+/** What the environment asked for and cannot be had: one sentence for who starts the program, and no stack. */
+class StartError extends Error {}
+
+function startFailure(what: string): (error: unknown) => never {
+  return (error) => {
+    throw new StartError(`${what}: ${error instanceof Error ? error.message : String(error)}`, { cause: error })
+  }
 }
 
 async function startPage(config: Config, backendPort: number, running: Running[]): Promise<void> {
@@ -121,7 +139,7 @@ function reasonOf(error: unknown): string {
     return `Port ${String(port)} on ${String(address)} is in use: stop what listens there, or set PORT and PAGE_PORT to others.`
   }
   if (code === 'EACCES') return `Port ${String(port)} may not be used by this user: set PORT and PAGE_PORT above 1023.`
-  if (error instanceof ConfigError) return error.message
+  if (error instanceof ConfigError || error instanceof StartError) return error.message
   return error.stack ?? error.message
 }
 

@@ -80,9 +80,14 @@ function addAnswerRoutes(app: Express, parts: RouteParts): void {
   app.get('/api/answers/:answer/events', (request, response) => events(parts, eventStreams, request, response))
 }
 
-async function ask({ relay, payloads, sessions }: RouteParts, request: Request, response: Response): Promise<void> {
+async function ask(
+  { relay, payloads, sessions, log }: RouteParts,
+  request: Request,
+  response: Response,
+): Promise<void> {
   const question = parse(payloads.ask, request.body)
   const { answer, created } = await relay.ask(sessions.of(request).owner, question)
+  log.info({ answer, created }, 'a question was taken')
   response.status(202).json({ answer, created })
 }
 
@@ -91,9 +96,14 @@ async function list({ relay, payloads, sessions }: RouteParts, request: Request,
   response.json({ answers: await relay.list(sessions.of(request).owner, count) })
 }
 
-async function stop({ relay, payloads, sessions }: RouteParts, request: Request, response: Response): Promise<void> {
+async function stop(
+  { relay, payloads, sessions, log }: RouteParts,
+  request: Request,
+  response: Response,
+): Promise<void> {
   const { answer } = parse(payloads.stop, request.params)
   const { stopped } = await relay.stop(sessions.of(request).owner, answer)
+  log.info({ answer, stopped }, 'an answer was stopped')
   response.json({ stopped })
 }
 
@@ -133,6 +143,7 @@ async function wholeAnswer(parts: RouteParts, request: Request, response: Respon
   const { owner } = parts.sessions.of(request)
   const requestId = randomBytes(12).toString('base64url')
   const { answer } = await parts.relay.ask(owner, { requestId, topic, question: topicQuestion })
+  parts.log.info({ answer }, 'a question was taken')
   response.setHeader('X-Answer-Id', answer)
   const closed = closedSignal(response)
   const signal = AbortSignal.any([closed, AbortSignal.timeout(wholeAnswerMsMax)])
