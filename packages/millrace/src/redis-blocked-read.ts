@@ -15,6 +15,7 @@ import { StreamError } from './errors.ts'
 import { type RedisAddress, shownAddress } from './redis-address.ts'
 import { type ClientOptions, closedError, type CommandArgument, connectionOptions } from './redis-client.ts'
 import { isReply } from './redis-errors.ts'
+import { pause } from './pause.ts'
 
 /** A reply may be late by this much before its connection counts as dead. */
 const LATE_MS = 2000
@@ -73,7 +74,7 @@ export class BlockedReads {
   async unblock(connection: Connection): Promise<boolean> {
     let unblocker = this.#unblockers.get(connection.server)
     if (unblocker === undefined) {
-      unblocker = this.#connect(connection.address)
+      unblocker = this.#connect(connection.address, this.#options.replyMs ?? 10_000)
       this.#unblockers.set(connection.server, unblocker)
     }
     try {
@@ -89,10 +90,12 @@ export class BlockedReads {
     for (const redis of this.#open) redis.disconnect()
   }
 
-  async #connect(address: RedisAddress): Promise<Connection> {
+  /** A blocked read has its own deadline; only other commands are given a time for their reply. */
+  async #connect(address: RedisAddress, replyMs?: number): Promise<Connection> {
     if (this.#isClosed) throw closedError()
-    const { socketTimeout: _none, ...rest } = connectionOptions(address, this.#options)
-    const redis = new Redis({ ...rest, retryStrategy: null, enableReadyCheck: false, lazyConnect: true })
+    const { socketTimeout: _unused, ...rest } = connectionOptions(address, this.#options)
+    const time = replyMs === undefined ? {} : { socketTimeout: replyMs }
+    const redis = new Redis({ ...rest, ...time, retryStrategy: null, enableReadyCheck: false, lazyConnect: true })
     this.#open.add(redis)
     let failure: Error | undefined
     redis.on('error', (error: Error) => (failure = error))
@@ -134,6 +137,8 @@ export class BlockedRead {
   readonly #connection: Connection
   #hasSettled = false
   #cancelling: Promise<void> | undefined
+  /** CLIENT UNBLOCK, until it is answered. */
+  #asking: Promise<void> | undefined
 
   /** Takes over the connection. */
   constructor(
@@ -164,14 +169,26 @@ export class BlockedRead {
     } finally {
       clearTimeout(timer)
       this.#hasSettled = true
-      this.#reads.release(this.#connection)
+      void this.#release()
     }
+  }
+
+  /** Back to the pool, but not while a CLIENT UNBLOCK is on its way: it would hit the next read. */
+  async #release(): Promise<void> {
+    if (this.#asking !== undefined) {
+      const isAnswered = this.#asking.then(() => true)
+      const giveUp = new AbortController()
+      const isLate = pause(CANCEL_MS, giveUp.signal).then(() => false)
+      if (!(await Promise.race([isAnswered, isLate]))) this.#connection.redis.stream.destroy()
+      giveUp.abort()
+    }
+    this.#reads.release(this.#connection)
   }
 
   async #unblock(): Promise<void> {
     const giveUp = setTimeout(() => this.#connection.redis.stream.destroy(), CANCEL_MS)
     // CLIENT UNBLOCK was not possible: closing the connection ends the wait as well.
-    this.#askToUnblock().catch(() => this.#connection.redis.stream.destroy())
+    if (!this.#hasSettled) this.#asking = this.#askToUnblock().catch(() => void this.#connection.redis.stream.destroy())
     // Its own failure reaches whoever awaits `reply`.
     await this.reply.catch(() => undefined)
     clearTimeout(giveUp)
@@ -180,7 +197,7 @@ export class BlockedRead {
   async #askToUnblock(): Promise<void> {
     // The command may still be on its way to the server: then there is nothing to unblock yet.
     while (!this.#hasSettled && !(await this.#reads.unblock(this.#connection))) {
-      await new Promise((resolve) => setTimeout(resolve, CANCEL_RETRY_MS))
+      await pause(CANCEL_RETRY_MS)
     }
   }
 }

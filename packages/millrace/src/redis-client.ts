@@ -145,6 +145,11 @@ export class RedisClient {
     }
   }
 
+  /** Resolves when commands can be sent, at once or within `unavailableMs`; else rejects with `UNAVAILABLE`. */
+  async untilAvailable(): Promise<void> {
+    if (!this.#isReady || this.#isClosed) await this.#untilReady(Date.now() + this.#unavailableMs)
+  }
+
   /** Asks a Cluster again who holds which slot; nothing to do for one server. */
   refresh(): void {
     if (this.#redis instanceof Cluster) this.#redis.refreshSlotsCache()

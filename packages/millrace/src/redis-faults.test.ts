@@ -238,6 +238,35 @@ describe('a blocked read', () => {
     await backend.close()
   })
 
+  it('is not ended by what was meant for the one before it on the same connection', async () => {
+    const backend = await open(server.url)
+    for (let i = 0; i < 40; i++) {
+      const controller = new AbortController()
+      const options = { blockMs: 10_000, signal: controller.signal }
+      const reading = backend.read(new Map([['s', start]]), options).catch(() => undefined)
+      if (i % 2 === 0) await untilBlocked(1)
+      const adding = backend.add('s', ['n', '1'])
+      controller.abort(new Error('enough'))
+      await Promise.all([adding, reading])
+      const began = performance.now()
+      const { lastId } = (await backend.inspect('s'))!
+      expect((await backend.read(new Map([['s', lastId]]), { blockMs: 30 })).size).toBe(0)
+      expect(performance.now() - began).toBeGreaterThan(25)
+      await backend.expire('s', 0)
+    }
+  })
+
+  it('waits for the connection, like every command', async () => {
+    const events: ClientEvent['type'][] = []
+    const backend = await open(proxy.url, { onEvent: ({ type }) => events.push(type) })
+    proxy.cut()
+    await waitFor(() => events.includes('disconnected'), { what: 'the line to break' })
+    const reading = backend.read(new Map([['s', start]]), { blockMs: 10_000 })
+    proxy.restore()
+    await backend.add('s', ['n', '1'])
+    expect((await reading).size).toBe(1)
+  })
+
   it('is refused beyond the limit of open ones', async () => {
     const backend = await open(server.url, { blockedReadsMax: 2 })
     const reading = [1, 2].map(async () => await backend.read(new Map([['s', start]]), { blockMs: 10_000 }))

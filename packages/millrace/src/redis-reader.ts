@@ -188,6 +188,7 @@ export class RedisReader {
 
   async #start(wait: Wait, slot: number, positions: Positions): Promise<BlockedRead> {
     const { kind, options } = wait
+    await this.#client.untilAvailable()
     const address = this.#client.addressOf(slot)
     if (address === undefined)
       throw new StreamError('UNAVAILABLE', `No node of the Cluster is known to hold slot ${slot}`)

@@ -171,6 +171,9 @@ function workerTests(create: () => Promise<Millrace>): void {
     const { events } = start(stream, ({ value }) => void seen.push(value))
     await waitFor(() => seen.length === 1, { what: 'the good entry' })
     await waitFor(() => events.some((event) => event.type === 'error' && event.id === bad), { what: 'the bad entry' })
+    await waitFor(async () => (await millrace.backend.pending('s', 'g')).length === 1, {
+      what: 'the good one to be acknowledged',
+    })
     expect((await millrace.backend.pending('s', 'g')).map((entry) => entry.id)).toEqual([bad])
   })
 
