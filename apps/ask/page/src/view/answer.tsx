@@ -51,7 +51,7 @@ export function Answer(props: AnswerProps): ReactNode {
             data-chars={open.text.length}
             data-state={open.state}
             aria-busy={running}
-            className={`prose ${running ? 'streaming' : ''}`}
+            className="prose"
           >
             <Prose text={open.text} cuts={open.cuts} closed={!running} openArticle={openArticle} />
           </div>

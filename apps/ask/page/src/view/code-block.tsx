@@ -55,7 +55,7 @@ export const CodeBlock = memo(function CodeBlock({ lang, code, open }: CodeProps
       {/* Scrolls sideways, so it takes the focus. */}
       {/* oxlint-disable-next-line jsx-a11y/no-noninteractive-tabindex */}
       <pre tabIndex={0} role="group" aria-label={`${label} code`} className="slim-scroll">
-        <code>
+        <code className={open ? 'caret' : undefined}>
           <Coloured lang={lang} code={code} open={open} />
         </code>
       </pre>

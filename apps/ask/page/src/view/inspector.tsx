@@ -1,5 +1,5 @@
 /** The stream beside the answer: its figures, its entries as they arrive, and the questions' stream. */
-import { memo, useLayoutEffect, useRef, type ReactNode, type RefObject } from 'react'
+import { memo, type ReactNode } from 'react'
 import { ROWS_MAX, type AnswerView, type Row } from '../answer-log.ts'
 import type { Comparison } from '../comparison.ts'
 import { formatAge, formatBytes, formatCount, formatLeft, formatRate, shortId } from '../format.ts'
@@ -7,6 +7,7 @@ import type { Inspection, Pending } from '../wire.ts'
 import { isRunning } from './answer.tsx'
 import { FirstWords } from './first-words.tsx'
 import { useNow } from './hooks.ts'
+import { ROW_PX, useRowWindow } from './row-window.ts'
 import { Sparkline } from './sparkline.tsx'
 
 export interface InspectorProps {
@@ -18,6 +19,7 @@ export interface InspectorProps {
 }
 
 const RATE_MS = 2000
+const FRESH_MS = 2000
 
 export const Inspector = memo(function Inspector({
   open,
@@ -100,8 +102,9 @@ function Figure({ name, value }: { readonly name: string; readonly value: string
 }
 
 function Entries({ open, nowMs }: { readonly open: AnswerView | undefined; readonly nowMs: number }): ReactNode {
-  const list = useNewest(open?.rows)
-  const hidden = open ? open.entries - open.rows.length : 0
+  const rows = open?.rows ?? []
+  const { list, from, to } = useRowWindow(rows.length, rows.at(-1)?.id)
+  const hidden = open ? open.entries - rows.length : 0
   return (
     <section
       ref={list}
@@ -129,36 +132,23 @@ function Entries({ open, nowMs }: { readonly open: AnswerView | undefined; reado
             </tr>
           </thead>
           <tbody>
-            {open?.rows.map((row) => (
-              <EntryRow key={row.id} row={row} age={formatAge(Math.max(0, nowMs - row.atMs))} />
-            ))}
+            <Space rows={from} />
+            {rows.slice(from, to).map((row) => {
+              const ageMs = Math.max(0, nowMs - row.atMs)
+              return <EntryRow key={row.id} row={row} age={formatAge(ageMs)} fresh={row.live && ageMs < FRESH_MS} />
+            })}
+            <Space rows={rows.length - to} />
           </tbody>
         </table>
-        {(open === undefined || open.rows.length === 0) && <p className="py-3 text-xs text-faint">No entries yet.</p>}
+        {rows.length === 0 && <p className="py-3 text-xs text-faint">No entries yet.</p>}
       </div>
     </section>
   )
 }
 
-const NEAR_PX = 40
-
-/** Keeps the newest row in sight, unless the reader has scrolled away from it. The list's height is bounded: it's the rows that tell. */
-function useNewest(rows: readonly Row[] | undefined): RefObject<HTMLElement | null> {
-  const list = useRef<HTMLElement>(null)
-  const pinned = useRef(true)
-  useLayoutEffect(() => {
-    const element = list.current
-    if (element === null) return
-    const onScroll = (): void => {
-      pinned.current = element.scrollHeight - element.scrollTop - element.clientHeight < NEAR_PX
-    }
-    element.addEventListener('scroll', onScroll, { passive: true })
-    return () => element.removeEventListener('scroll', onScroll)
-  }, [])
-  useLayoutEffect(() => {
-    if (list.current !== null && pinned.current) list.current.scrollTop = list.current.scrollHeight
-  }, [rows])
-  return list
+/** The height of rows that are not in the document. */
+function Space({ rows }: { readonly rows: number }): ReactNode {
+  return rows > 0 && <tr aria-hidden="true" style={{ height: rows * ROW_PX }} />
 }
 
 const BADGES: Readonly<Record<string, string>> = {
@@ -169,9 +159,16 @@ const BADGES: Readonly<Record<string, string>> = {
   error: 'bad',
 }
 
-const EntryRow = memo(function EntryRow({ row, age }: { readonly row: Row; readonly age: string }): ReactNode {
+interface EntryRowProps {
+  readonly row: Row
+  readonly age: string
+  /** It has just come. */
+  readonly fresh: boolean
+}
+
+const EntryRow = memo(function EntryRow({ row, age, fresh }: EntryRowProps): ReactNode {
   return (
-    <tr data-testid="inspector-row" data-id={row.id} className={row.live ? 'fresh' : ''}>
+    <tr data-testid="inspector-row" data-id={row.id} className={`h-[26px] ${fresh ? 'fresh' : ''}`}>
       <td className="font-mono text-[11.5px] text-soft" title={row.id}>
         {shortId(row.id)}
       </td>

@@ -64,6 +64,14 @@ describe('MarkdownBlock', () => {
     expect(made).toContain('~2~')
   })
 
+  it('puts the caret behind the last word', () => {
+    expect(html('one\n- a\n- b', true)).toContain('<li class="caret">b</li>')
+    expect(html('- a\n\n- b\n\n  c', true)).toContain('<p class="caret">c</p>')
+    expect(html('| a |\n| --- |\n| b', true)).toContain('<td class="caret">b</td>')
+    expect(html('## Head', true)).toContain('<h2 class="caret">Head</h2>')
+    expect(html('done')).not.toContain('caret')
+  })
+
   it('repairs what is still open', () => {
     expect(html('some **bold', true)).toContain('<strong>bold</strong>')
     expect(html('a [link](https://red', true)).not.toContain('<a ')

@@ -40,6 +40,8 @@ const REHYPE: PluggableList = [
   ],
 ]
 
+const REHYPE_OPEN: PluggableList = [...REHYPE, caretAtEnd]
+
 /** `openArticle` shows an article of the handbook in the page. */
 export const MarkdownBlock = memo(function MarkdownBlock({
   text,
@@ -53,7 +55,7 @@ export const MarkdownBlock = memo(function MarkdownBlock({
   const components = useMemo(() => componentsWith(openArticle), [openArticle])
   return (
     <div className="block">
-      <Markdown remarkPlugins={REMARK} rehypePlugins={REHYPE} components={components}>
+      <Markdown remarkPlugins={REMARK} rehypePlugins={open ? REHYPE_OPEN : REHYPE} components={components}>
         {open ? repairTail(text) : text}
       </Markdown>
     </div>
@@ -75,16 +77,36 @@ function asText(node: ElementContent): ElementContent {
   return { ...node, children: node.children.map(asText) }
 }
 
+/** The caret stands in the last paragraph, item or cell that text goes into. */
+const HOLDERS: readonly string[] = ['p', 'h1', 'h2', 'h3', 'h4', 'h5', 'h6', 'li', 'td', 'th']
+const CONTAINERS: readonly string[] = ['ul', 'ol', 'blockquote', 'table', 'tbody', 'tr', 'li']
+
+function caretAtEnd() {
+  return (tree: { children: ElementContent[] }): void => {
+    let inside: readonly ElementContent[] = tree.children
+    let holder: Element | undefined
+    for (;;) {
+      const last = inside.findLast((each): each is Element => each.type === 'element')
+      const isPlace = last !== undefined && (HOLDERS.includes(last.tagName) || CONTAINERS.includes(last.tagName))
+      if (!isPlace) break
+      if (HOLDERS.includes(last.tagName)) holder = last
+      if (!CONTAINERS.includes(last.tagName)) break
+      inside = last.children
+    }
+    if (holder !== undefined) holder.properties['className'] = ['caret']
+  }
+}
+
 function componentsWith(openArticle: (slug: string) => void): Components {
   return {
     a: ({ href, children }) => <Link href={href} openArticle={openArticle} children={children} />,
     // An answer stands under the question's heading, and may begin with any level.
-    h1: ({ children }) => <h2>{children}</h2>,
-    h2: ({ children }) => <h2>{children}</h2>,
-    h3: ({ children }) => <h2>{children}</h2>,
-    h4: ({ children }) => <h3>{children}</h3>,
-    h5: ({ children }) => <h3>{children}</h3>,
-    h6: ({ children }) => <h3>{children}</h3>,
+    h1: ({ children, className }) => <h2 className={className}>{children}</h2>,
+    h2: ({ children, className }) => <h2 className={className}>{children}</h2>,
+    h3: ({ children, className }) => <h2 className={className}>{children}</h2>,
+    h4: ({ children, className }) => <h3 className={className}>{children}</h3>,
+    h5: ({ children, className }) => <h3 className={className}>{children}</h3>,
+    h6: ({ children, className }) => <h3 className={className}>{children}</h3>,
     // Scrolls sideways on a phone, so it takes the focus.
     table: ({ children }) => (
       // oxlint-disable-next-line jsx-a11y/no-noninteractive-tabindex
