@@ -14,7 +14,7 @@ import { createRelay, type LanguageModel, type Relay } from '@millrace/relay'
 import type { Backend } from 'millrace'
 import type { Server as SocketServer } from 'socket.io'
 import type { ClientParts } from './client.ts'
-import type { Config } from './config.ts'
+import { type Config, defaultLimits } from './config.ts'
 import { guard, type Gate } from './gate.ts'
 import { Inspector } from './inspector.ts'
 import type { Log } from './logs.ts'
@@ -71,7 +71,7 @@ export async function startAppServer(config: Config, parts: AppParts): Promise<A
     isStopping: () => stopping.signal.aborted,
   }
   const routes = createRoutes({ ...common, article: parts.article, isReady: () => isReady(relay, stopping.signal) })
-  const http = createHttpServer(routes)
+  const http = createHttpServer(routes, config.limits.stallMsMax)
   const io = attachSockets(http, common)
   const gate = guard(http, { ...config.limits, origins: common.origins })
   try {
@@ -104,7 +104,7 @@ function clientParts(config: Config, parts: AppParts, relay: Relay): ClientParts
   return { relay, inspector, payloads: payloads(config.topics), limits, log: parts.log, hello }
 }
 
-export function createHttpServer(routes: Express): HttpServer {
+export function createHttpServer(routes: Express, stallMsMax: number = defaultLimits.stallMsMax): HttpServer {
   const server = createServer(
     {
       headersTimeout: headersMsMax,
@@ -115,6 +115,8 @@ export function createHttpServer(routes: Express): HttpServer {
     },
     routes,
   )
+  // A WebSocket is exempt (ws takes the time-out away): its heartbeat does the same.
+  server.timeout = stallMsMax
   server.maxHeadersCount = headersCountMax
   return server
 }

@@ -66,7 +66,11 @@ export class Client {
     socket.conn.on('packet', () => this.#count())
     socket.on('error', (error) => parts.log.debug({ err: error }, 'a packet could not be read'))
     socket.use((packet) => this.#receive(packet))
-    socket.on('disconnect', () => this.#follows.endAll())
+    socket.on('disconnect', () => {
+      this.#follows.endAll()
+      // One client for one connection: else leaving and joining again would pile up listeners on it.
+      socket.conn.close(true)
+    })
     socket.emit('hello', parts.hello())
   }
 

@@ -44,6 +44,10 @@ export interface Limits {
   readonly followsPerSocketMax: number
   readonly eventStreamsPerSessionMax: number
   readonly packetsPerSecondMax: number
+  /** How often an event stream says that it is there. */
+  readonly heartbeatMs: number
+  /** How long nothing may be read from or written to an HTTP connection before it is dropped. */
+  readonly stallMsMax: number
   /** The largest message on a socket, and the largest body of a request. */
   readonly messageBytesMax: number
 }
@@ -56,6 +60,8 @@ export const defaultLimits: Limits = {
   followsPerSocketMax: 32,
   eventStreamsPerSessionMax: 8,
   packetsPerSecondMax: 100,
+  heartbeatMs: 10_000,
+  stallMsMax: 60_000,
   messageBytesMax: 64 * 1024,
 }
 

@@ -8,6 +8,9 @@ import { frame, openTcp, openWebSocket, receive } from './testing/raw-socket.ts'
 import type { Script } from './testing/scripted-model.ts'
 import { call, Stage } from './testing/stage.ts'
 
+/** How a WebSocket's close frame begins. */
+const closeFrame = '\x88'
+
 let stage: Stage
 const tcp: TcpSocket[] = []
 afterEach(async () => {
@@ -107,6 +110,43 @@ it('waits for an event stream that does not read, too', async () => {
   socket.on('data', (bytes: Buffer) => (tail = (tail + bytes.toString('latin1')).slice(-20_000)))
   socket.resume()
   await waitFor(() => tail.includes('event: closed'), { what: 'the rest', timeoutMs: 15_000 })
+})
+
+it('drops an event stream that takes nothing for too long', async () => {
+  stage = await Stage.start({ limits: { stallMsMax: 200 } })
+  const cookie = await stage.session()
+  const asker = await stage.connect({ cookie })
+  const { answer } = await call(asker, 'ask', question())
+  const script = await waitFor(() => stage.model.scripts[0], { what: 'the model' })
+  sayALot(script)
+  await waitFor(async () => (await states(asker))[0] === 'done', { what: 'the end', timeoutMs: 15_000 })
+  const stalled = Array.from({ length: 4 }, () => raw())
+  for (const socket of stalled) {
+    socket.pause()
+    socket.write(`GET /api/answers/${answer}/events HTTP/1.1\r\nHost: x\r\nCookie: ${cookie}\r\n\r\n`)
+  }
+  await waitFor(() => stage.server.waitingBytes > 0, { what: 'bytes to wait' })
+  await waitFor(() => stage.server.waitingBytes === 0, { what: 'the connections to be dropped' })
+  expect((await call(asker, 'list', {})).ok).toBe(true)
+})
+
+it('lets a whole answer take longer than silence is allowed', async () => {
+  stage = await Stage.start({ limits: { stallMsMax: 100 } })
+  const asking = stage.post('/askQuestionWithoutStream', { topic: 'Redis', topicQuestion: 'x' })
+  const script = await waitFor(() => stage.model.scripts[0], { what: 'the model' })
+  const silent = raw()
+  silent.write('GET')
+  await new Promise((resolve) => silent.once('close', resolve))
+  script.say('late').finish()
+  expect(await (await asking).json()).toEqual({ output: 'late' })
+})
+
+it('closes the connection of a client that leaves, so that it cannot join again and again on it', async () => {
+  stage = await Stage.start()
+  const socket = await upgraded(await stage.session())
+  const closing = receive(socket, closeFrame)
+  socket.write(frame('41'))
+  await closing
 })
 
 it('disconnects a client that asks and asks and does not read', async () => {

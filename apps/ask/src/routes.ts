@@ -135,7 +135,7 @@ async function followOverHttp(parts: RouteParts, owner: string, request: Request
   const wanted = parse(parts.payloads.follow, { ...request.params, ...(after === undefined ? {} : { after }) })
   const follow = new Follow(parts.relay, { owner, ...wanted }, closedSignal(response))
   if ((await follow.opened()) === 'ended') response.status(204).end()
-  else await sendEvents(response, follow, (error) => toWireError(error, parts.log))
+  else await sendEvents(response, follow, { ...parts.limits, describe: (error) => toWireError(error, parts.log) })
 }
 
 async function wholeAnswer(parts: RouteParts, request: Request, response: Response): Promise<void> {
@@ -144,6 +144,8 @@ async function wholeAnswer(parts: RouteParts, request: Request, response: Respon
   const requestId = randomBytes(12).toString('base64url')
   const { answer } = await parts.relay.ask(owner, { requestId, topic, question: topicQuestion })
   parts.log.info({ answer }, 'a question was taken')
+  // Silence is what this client has asked for.
+  response.setTimeout(wholeAnswerMsMax)
   response.setHeader('X-Answer-Id', answer)
   const closed = closedSignal(response)
   const signal = AbortSignal.any([closed, AbortSignal.timeout(wholeAnswerMsMax)])

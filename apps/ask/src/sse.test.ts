@@ -119,3 +119,16 @@ it('opens at most so many event streams for a session, and takes one again when 
   }
   await waitFor(status, { what: 'a place to be free' })
 })
+
+it('sends a comment now and then, so that nobody takes a silent connection for a dead one', async () => {
+  stage = await Stage.start({ limits: { heartbeatMs: 20 } })
+  const cookie = await stage.session()
+  const answer = await asked(cookie)
+  const events = await opened(answer, cookie)
+  const ended = events.rest()
+  await waitFor(() => events.comments.length >= 2, { what: 'two comments' })
+  expect(events.comments[0]).toBe(': still here')
+  const script = await waitFor(() => stage.model.scripts[0], { what: 'the model' })
+  script.finish()
+  expect((await ended).at(-1)).toMatchObject({ event: 'closed' })
+})

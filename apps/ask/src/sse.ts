@@ -6,20 +6,23 @@
  *   data: {"type":"delta",…}
  *
  * A comment line every 10 s keeps proxies from closing a silent connection. `drain` is awaited before more is
- * read from the log; a client that takes nothing for a minute is dropped, and reconnects at its offset.
+ * read from the log; a client that takes nothing for a minute is dropped by the HTTP server, and reconnects at its offset.
  */
 import type { Response } from 'express'
 import { isClosing, type FollowBatch } from '@millrace/relay'
 import type { Follow, Sink } from './follow.ts'
 import type { WireError } from './wire.ts'
 
-const heartbeatMs = 10_000
-const stallMsMax = 60_000
-
 export const eventStreamHeaders: Readonly<Record<string, string>> = {
   'Content-Type': 'text/event-stream; charset=utf-8',
   'Cache-Control': 'no-store',
   'X-Accel-Buffering': 'no',
+}
+
+export interface EventStreamOptions {
+  readonly heartbeatMs: number
+  /** The failure as the client is told. */
+  readonly describe: (error: unknown) => WireError
 }
 
 /** The frames of a batch. */
@@ -31,22 +34,18 @@ export function framesOf({ entries, caughtUp }: FollowBatch): string {
 }
 
 /** Sends an opened follow to its end, then ends the response. Never rejects. */
-export async function sendEvents(
-  response: Response,
-  follow: Follow,
-  describe: (error: unknown) => WireError,
-): Promise<void> {
+export async function sendEvents(response: Response, follow: Follow, options: EventStreamOptions): Promise<void> {
   response.writeHead(200, eventStreamHeaders)
   response.flushHeaders()
   const heartbeat = setInterval(() => {
     if (!response.writableNeedDrain) response.write(': still here\n\n')
-  }, heartbeatMs)
+  }, options.heartbeatMs)
   try {
     await follow.run(responseSink(response))
   } catch (error) {
     // A client that is gone has nobody to tell.
     if (!response.destroyed)
-      response.write(`event: follow-ended\ndata: ${JSON.stringify({ error: describe(error) })}\n\n`)
+      response.write(`event: follow-ended\ndata: ${JSON.stringify({ error: options.describe(error) })}\n\n`)
   } finally {
     clearInterval(heartbeat)
     response.end()
@@ -67,14 +66,11 @@ function drained(response: Response, signal: AbortSignal): Promise<void> {
   if (!response.writableNeedDrain) return Promise.resolve()
   return new Promise((resolve, reject) => {
     const settle = (): void => {
-      clearTimeout(timer)
       response.off('drain', settle)
       signal.removeEventListener('abort', settle)
       if (signal.aborted) reject(signal.reason as Error)
       else resolve()
     }
-    // Destroying it closes the response, which aborts the signal.
-    const timer = setTimeout(() => response.destroy(), stallMsMax)
     response.on('drain', settle)
     signal.addEventListener('abort', settle)
   })
