@@ -15,7 +15,9 @@ import { createConsumer, createGroup, deleteConsumer, destroyGroup, setGroup } f
 import { formatId, type NewId, type StreamId } from './id.ts'
 import { fullStreamInfo } from './info.ts'
 import { expireAt, persist, removeKey } from './keys.ts'
-import { idOf, PlainError, PlainModel, type Id, type PlainTrim } from './plain-model.ts'
+import { PlainError, PlainModel, type PlainTrim } from './plain-model.ts'
+import { plainPicture } from './plain-picture.ts'
+import { idOf, type Id } from './plain-stream.ts'
 import { readGroup } from './read-group.ts'
 import { length, range, read } from './read-range.ts'
 
@@ -514,8 +516,8 @@ function checkHistory(hasGroup: boolean, ops: readonly Op[]): void {
   const replayed = new Database({ nodeEntriesMax: 100 })
   for (const change of changes) replayed.apply(change)
   for (const key of KEYS) {
-    same(picture(database, key, now), model.picture(key, now))
-    same(picture(replayed, key, now), model.picture(key, now))
+    same(picture(database, key, now), plainPicture(model.find(key, now)))
+    same(picture(replayed, key, now), plainPicture(model.find(key, now)))
     removeKey(database, key, now)
   }
   expect(database.memoryBytes).toBe(0)

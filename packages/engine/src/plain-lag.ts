@@ -1,5 +1,5 @@
 /** The plain model's counting of entries read and of lag: the rules in the order in which Redis applies them. For tests only. */
-import type { Id, PlainGroup, PlainStream } from './plain-model.ts'
+import type { Id, PlainGroup, PlainStream } from './plain-stream.ts'
 
 export function hasHole(stream: PlainStream, from: Id): boolean {
   return stream.entries.length > 0 && stream.maxDeleted !== 0n && from <= stream.maxDeleted

@@ -1,51 +1,25 @@
 /**
  * What the engine should do, written as plainly as possible: arrays, maps, no index, no packing. The model test runs the
  * same history here and there and compares every answer. For tests only.
- *
- * An ID is one 128-bit bigint here (`ms << 64 | seq`), so that it shares not even the representation with the engine.
  */
 
-import { hasHole, lagOf, placeOf } from './plain-lag.ts'
-
-export type Id = bigint
-
-export interface PlainConsumer {
-  seen: number
-  active: number | undefined
-}
-
-export interface PlainPending {
-  owner: string
-  time: number
-  count: number
-}
-
-export interface PlainGroup {
-  last: Id
-  read: number | undefined
-  consumers: Map<string, PlainConsumer>
-  pending: Map<Id, PlainPending>
-}
-
-export interface PlainStream {
-  entries: { id: Id; fields: string[] }[]
-  /** All IDs that each node ever had, and how many of its entries are there. */
-  nodes: { ids: Id[]; live: number }[]
-  last: Id
-  maxDeleted: Id
-  added: number
-  groups: Map<string, PlainGroup>
-  expires: number | undefined
-}
+import { hasHole, placeOf } from './plain-lag.ts'
+import {
+  fieldsOf,
+  idOf,
+  owned,
+  show,
+  sorted,
+  type Id,
+  type PlainConsumer,
+  type PlainGroup,
+  type PlainStream,
+} from './plain-stream.ts'
 
 export class PlainError extends Error {}
 
 const SEQ_MAX = 2n ** 64n - 1n
 const ID_MAX = 2n ** 128n - 1n
-
-export const idOf = (ms: bigint, seq: bigint): Id => (ms << 64n) | seq
-export const show = (id: Id): string => `${id >> 64n}-${id & SEQ_MAX}`
-const ascending = (a: Id, b: Id): number => (a < b ? -1 : a > b ? 1 : 0)
 const unique = (ids: readonly Id[]): Id[] => [...new Set(ids)]
 
 function fail(code: string): never {
@@ -425,22 +399,6 @@ export class PlainModel {
     return had
   }
 
-  /** Everything that can be seen of a stream. */
-  picture(key: string, now: number): unknown {
-    const stream = this.find(key, now)
-    if (stream === undefined) return undefined
-    return {
-      entries: stream.entries.map(({ id, fields }) => ({ id: show(id), fields })),
-      nodes: stream.nodes.length,
-      last: show(stream.last),
-      first: show(stream.entries[0]?.id ?? 0n),
-      maxDeleted: show(stream.maxDeleted),
-      added: stream.added,
-      expires: stream.expires,
-      groups: [...stream.groups.keys()].sort().map((name) => groupPicture(stream, name, stream.groups.get(name)!)),
-    }
-  }
-
   #consumer(group: PlainGroup, name: string, now: number): PlainConsumer {
     const found = group.consumers.get(name) ?? { seen: now, active: undefined }
     group.consumers.set(name, found)
@@ -453,31 +411,4 @@ export class PlainModel {
     group.read = isCounted ? group.read! + 1 : placeOf(stream, id)
     group.last = id
   }
-}
-
-function groupPicture(stream: PlainStream, name: string, group: PlainGroup): unknown {
-  return {
-    name,
-    last: show(group.last),
-    read: group.read,
-    lag: lagOf(stream, group),
-    pending: sorted(group).map(([id, { owner, time, count }]) => [show(id), owner, time, count]),
-    consumers: [...group.consumers.keys()].sort().map((consumer) => ({
-      name: consumer,
-      ...group.consumers.get(consumer)!,
-      pending: owned(group, consumer).map(([id]) => show(id)),
-    })),
-  }
-}
-
-function sorted(group: PlainGroup): [Id, PlainPending][] {
-  return [...group.pending].sort(([a], [b]) => ascending(a, b))
-}
-
-function owned(group: PlainGroup, name: string): [Id, PlainPending][] {
-  return sorted(group).filter(([, { owner }]) => owner === name)
-}
-
-function fieldsOf(stream: PlainStream, id: Id): string[] | undefined {
-  return stream.entries.find((entry) => entry.id === id)?.fields
 }

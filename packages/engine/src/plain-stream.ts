@@ -1,0 +1,53 @@
+/**
+ * A stream as the plain model sees it. An ID is one 128-bit bigint here (`ms << 64 | seq`), so that it shares not even
+ * the representation with the engine. For tests only.
+ */
+
+export type Id = bigint
+
+export interface PlainConsumer {
+  seen: number
+  active: number | undefined
+}
+
+export interface PlainPending {
+  owner: string
+  time: number
+  count: number
+}
+
+export interface PlainGroup {
+  last: Id
+  read: number | undefined
+  consumers: Map<string, PlainConsumer>
+  pending: Map<Id, PlainPending>
+}
+
+export interface PlainStream {
+  entries: { id: Id; fields: string[] }[]
+  /** All IDs that each node ever had, and how many of its entries are there. */
+  nodes: { ids: Id[]; live: number }[]
+  last: Id
+  maxDeleted: Id
+  added: number
+  groups: Map<string, PlainGroup>
+  expires: number | undefined
+}
+
+const SEQ_MAX = 2n ** 64n - 1n
+
+export const idOf = (ms: bigint, seq: bigint): Id => (ms << 64n) | seq
+export const show = (id: Id): string => `${id >> 64n}-${id & SEQ_MAX}`
+const ascending = (a: Id, b: Id): number => (a < b ? -1 : a > b ? 1 : 0)
+
+export function sorted(group: PlainGroup): [Id, PlainPending][] {
+  return [...group.pending].sort(([a], [b]) => ascending(a, b))
+}
+
+export function owned(group: PlainGroup, name: string): [Id, PlainPending][] {
+  return sorted(group).filter(([, { owner }]) => owner === name)
+}
+
+export function fieldsOf(stream: PlainStream, id: Id): string[] | undefined {
+  return stream.entries.find((entry) => entry.id === id)?.fields
+}
