@@ -15,10 +15,16 @@ describeBackend('embedded', async () => new EmbeddedBackend(), knownDifferences.
 /** A world whose clock stands until it is moved. */
 class StillEnv implements Env {
   #nowMs = 1000
+  /** How far the clock was set back; timers do not notice. */
+  #backMs = 0
   #timers: { atMs: number; fire: () => void; isBackground: boolean }[] = []
 
   nowMs(): number {
-    return this.#nowMs
+    return this.#nowMs - this.#backMs
+  }
+
+  setBack(ms: number): void {
+    this.#backMs += ms
   }
 
   random(): number {
@@ -63,6 +69,23 @@ describe('the embedded backend', () => {
     env.pass(50)
     expect(await waiting).toEqual(new Map())
     expect(env.timers).toEqual({ alive: 0, background: 0 })
+  })
+
+  it('ends a read in time though the clock was set back', async () => {
+    const env = new StillEnv()
+    const backend = new EmbeddedBackend({ env })
+    const waiting = backend.read(from('s'), { blockMs: 50 })
+    env.setBack(3_600_000)
+    env.pass(50)
+    expect(await waiting).toEqual(new Map())
+  })
+
+  it('takes the longest times there are', async () => {
+    const backend = new EmbeddedBackend()
+    await backend.add('s', ['f', 'v'], { expireMs: Number.MAX_SAFE_INTEGER })
+    expect(await backend.expire('s', Number.MAX_SAFE_INTEGER)).toBe(true)
+    expect((await backend.inspect('s'))?.length).toBe(1)
+    await backend.close()
   })
 
   it('moves its timer to the next deadline when the earliest wait ends', async () => {

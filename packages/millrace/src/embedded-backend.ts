@@ -72,7 +72,7 @@ export class EmbeddedBackend implements Backend {
     }
     const added = this.#run((nowMs) => {
       const newId = engine.append(this.#database, entry, nowMs)
-      if (newId !== undefined && expireMs !== undefined) engine.expireAt(this.#database, key, nowMs + expireMs, nowMs)
+      if (newId !== undefined && expireMs !== undefined) this.#expire(key, expireMs, nowMs)
       return newId
     })
     return added && codec.toEntryId(added)
@@ -121,7 +121,7 @@ export class EmbeddedBackend implements Backend {
     check.checkName('stream', stream)
     check.checkInteger('afterMs', afterMs, 0)
     const key = codec.toByteString(stream)
-    return this.#run((nowMs) => engine.expireAt(this.#database, key, nowMs + afterMs, nowMs))
+    return this.#run((nowMs) => this.#expire(key, afterMs, nowMs))
   }
 
   async inspect(stream: string): Promise<StreamInfo | undefined> {
@@ -247,6 +247,10 @@ export class EmbeddedBackend implements Backend {
     if (this.#isClosed) return
     this.#isClosed = true
     this.#waits.close()
+  }
+
+  #expire(key: string, afterMs: number, nowMs: number): boolean {
+    return engine.expireAt(this.#database, key, Math.min(nowMs + afterMs, Number.MAX_SAFE_INTEGER), nowMs)
   }
 
   /** One engine call as a verb: now, all of it, then whoever waited for it. */

@@ -106,7 +106,8 @@ export class EmbeddedWaits {
   #deadlineTimer(atMs: number): Timer {
     const cancel = this.#env.setTimer(atMs - this.#env.nowMs(), () => {
       this.#deadline = undefined
-      this.#waiters.expire(this.#env.nowMs())
+      // The timer has counted the wait; a clock that was set back meanwhile does not make it longer.
+      this.#waiters.expire(Math.max(this.#env.nowMs(), atMs))
       this.#setTimers()
     })
     return { atMs, cancel }
