@@ -23,7 +23,10 @@ const linesMax = 450
 
 const root = import.meta.dirname
 // Files that git knows or would take: what is ignored is not ours to check.
-const files = execFileSync('git', ['ls-files', '--cached', '--others', '--exclude-standard'], { cwd: root, encoding: 'utf8' })
+const files = execFileSync('git', ['ls-files', '--cached', '--others', '--exclude-standard'], {
+  cwd: root,
+  encoding: 'utf8',
+})
   .split('\n')
   .filter((file) => file !== '' && existsSync(join(root, file)))
 const text = (file: string): string => readFileSync(join(root, file), 'utf8')
@@ -103,9 +106,11 @@ it('declares every package that is imported', () => {
 })
 
 it('lets the engine touch the world in env.ts only', () => {
-  const world = /\bDate\.now\b|\bnew Date\b|\bMath\.random\b|\bset(?:Timeout|Interval|Immediate)\b|\bperformance\.now\b|node:fs|node:crypto/
+  const world =
+    /\bDate\.now\b|\bnew Date\b|\bMath\.random\b|\bset(?:Timeout|Interval|Immediate)\b|\bperformance\.now\b|node:fs|node:crypto/
   const wrong = sources.filter(
-    (file) => file.startsWith('packages/engine/src/') && !isTest(file) && !file.endsWith('/env.ts') && world.test(code(file)),
+    (file) =>
+      file.startsWith('packages/engine/src/') && !isTest(file) && !file.endsWith('/env.ts') && world.test(code(file)),
   )
   expect(wrong).toEqual([])
 })
@@ -141,7 +146,8 @@ it('names folders after ideas', () => {
 
 it('holds no focused or skipped test and no unfinished note', () => {
   const wrong = sources.filter(
-    (file) => file !== 'tidy.test.ts' && /\b(?:it|test|describe)\.(?:only|skip|todo)\b|\b(?:TODO|FIXME)\b/.test(text(file)),
+    (file) =>
+      file !== 'tidy.test.ts' && /\b(?:it|test|describe)\.(?:only|skip|todo)\b|\b(?:TODO|FIXME)\b/.test(text(file)),
   )
   expect(wrong).toEqual([])
 })
@@ -150,7 +156,10 @@ it('holds no path of a machine and no registry host', () => {
   const parent = dirname(root)
   const wrong = files
     .filter((file) => !/\.(png|ico|woff2)$/.test(file))
-    .filter((file) => (parent.length > 1 && text(file).includes(`${parent}/`)) || /registry\.[a-z.]+\.(org|com)/.test(text(file)))
+    .filter(
+      (file) =>
+        (parent.length > 1 && text(file).includes(`${parent}/`)) || /registry\.[a-z.]+\.(org|com)/.test(text(file)),
+    )
     .filter((file) => file !== 'tidy.test.ts')
   expect(wrong).toEqual([])
 })
@@ -177,7 +186,9 @@ it('links only to files that exist', () => {
 })
 
 it('speaks in ARCHITECTURE.md of files that exist', () => {
-  const named = [...text('ARCHITECTURE.md').matchAll(/`((?:packages|apps|testing|bench|scripts|docs)\/[\w./-]+)`/g)].map((match) => match[1]!)
+  const named = [
+    ...text('ARCHITECTURE.md').matchAll(/`((?:packages|apps|testing|bench|scripts|docs)\/[\w./-]+)`/g),
+  ].map((match) => match[1]!)
   expect(named.length).toBeGreaterThan(20)
   expect(named.filter((path) => !existsSync(join(root, path)))).toEqual([])
 })

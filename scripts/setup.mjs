@@ -34,7 +34,9 @@ export function ensureTestParts() {
   if (isDebian() && process.getuid?.() === 0) {
     console.log(`Installing ${missing.join(' and ')} (apt-get) …`)
     run('apt-get', ['update', '-qq'])
-    run('apt-get', ['install', '-y', '-qq', '--no-install-recommends', ...missing], { DEBIAN_FRONTEND: 'noninteractive' })
+    run('apt-get', ['install', '-y', '-qq', '--no-install-recommends', ...missing], {
+      DEBIAN_FRONTEND: 'noninteractive',
+    })
     return
   }
   fail(
@@ -59,7 +61,9 @@ export function bin(name) {
 }
 
 function find(program) {
-  const candidates = program.includes('/') ? [program] : (process.env.PATH ?? '').split(delimiter).map((folder) => join(folder, program))
+  const candidates = program.includes('/')
+    ? [program]
+    : (process.env.PATH ?? '').split(delimiter).map((folder) => join(folder, program))
   return candidates.find((path) => {
     try {
       accessSync(path, constants.X_OK)
