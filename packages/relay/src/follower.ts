@@ -15,7 +15,7 @@ import { type AnswerLog, PAGE_ENTRIES } from './answer-log.ts'
 import type { AnswerEntry } from './entry.ts'
 import { pause } from './pause.ts'
 import type { ReaderHub } from './reader-hub.ts'
-import { RelayError } from './relay-error.ts'
+import { closedError, RelayError } from './relay-error.ts'
 import type { Subscription } from './subscription.ts'
 import { isClosing } from './text.ts'
 
@@ -41,6 +41,9 @@ export interface FollowedLog {
   readonly slotGroup: string
 }
 
+/** Undefined: read the log. `closed`: the hub is. */
+type Found = readonly AnswerEntry[] | undefined | 'closed'
+
 export async function* followLog(from: FollowedLog, start: Cursor, signal: AbortSignal): AsyncGenerator<FollowBatch> {
   const { log, hub, slotGroup } = from
   let cursor = start
@@ -52,14 +55,15 @@ export async function* followLog(from: FollowedLog, start: Cursor, signal: Abort
       signal.throwIfAborted()
       if (!mustRead) subscription ??= hub.subscribe({ stream: log.stream, slotGroup, position: cursor.id }, signal)
       const live: boolean = !mustRead && subscription!.moveTo(cursor.id)
-      const entries: readonly AnswerEntry[] | undefined = live ? await subscription!.next() : await log.page(cursor.id)
+      const found: Found = live ? await orClosed(subscription!.next()) : await log.page(cursor.id)
       signal.throwIfAborted()
-      mustRead = entries === undefined || (!live && entries.length === PAGE_ENTRIES)
-      if (entries === undefined) continue // Too slow for the hub: on with the log.
-      cursor = advance(cursor, entries)
-      const last = entries.at(-1)
+      if (found === 'closed') return yield* lastPage(log, cursor)
+      mustRead = found === undefined || (!live && found.length === PAGE_ENTRIES)
+      if (found === undefined) continue // Too slow for the hub: on with the log.
+      cursor = advance(cursor, found)
+      const last = found.at(-1)
       const isClosed = last !== undefined && isClosing(last)
-      if (last !== undefined || isFirst) yield { entries, caughtUp: isClosed || !mustRead }
+      if (last !== undefined || isFirst) yield { entries: found, caughtUp: isClosed || !mustRead }
       // The hub has seen entries that the log doesn't have (any more): it will find out, but not in a busy loop.
       else await pause(EMPTY_PAGE_PAUSE_MS, signal)
       if (isClosed) return
@@ -68,6 +72,28 @@ export async function* followLog(from: FollowedLog, start: Cursor, signal: Abort
   } finally {
     subscription?.close()
   }
+}
+
+async function orClosed(next: Promise<Found>): Promise<Found> {
+  try {
+    return await next
+  } catch (error) {
+    if (error instanceof RelayError && error.code === 'CLOSED') return 'closed'
+    throw error
+  }
+}
+
+/**
+ * The hub closes. What the log has already still belongs to the reader: a server that lets its answers finish writes
+ * their ends just before.
+ */
+async function* lastPage(log: AnswerLog, cursor: Cursor): AsyncGenerator<FollowBatch> {
+  const entries = await log.page(cursor.id)
+  advance(cursor, entries)
+  const last = entries.at(-1)
+  const isClosed = last !== undefined && isClosing(last)
+  if (last !== undefined) yield { entries, caughtUp: isClosed }
+  if (!isClosed) throw closedError()
 }
 
 function advance(cursor: Cursor, entries: readonly AnswerEntry[]): Cursor {

@@ -348,6 +348,19 @@ function describeRelay(name: string, start: () => Promise<Opener>): void {
       expect(bench.errors).toEqual([])
     })
 
+    it('gives its followers the end of an answer that finishes while it closes', async () => {
+      const relay = await open()
+      relay.work(talkative(10, 20))
+      const answer = await ask(relay, 'ann', 'q')
+      await readUntil(relay, 'ann', answer, (entry) => entry.type === 'delta')
+      const following = Array.from({ length: 5 }, () => readAll(relay, 'ann', answer))
+      await relay.close({ graceMs: 5000 })
+      for (const entries of await Promise.all(following)) {
+        expect(entries.at(-1)).toMatchObject({ type: 'end' })
+        expect(textOf(entries)).toBe(talkativeText('q', 10))
+      }
+    })
+
     it('ends followers with CLOSED and hands a running answer to another server', async () => {
       const relay = await open()
       const model = scripted([['part', SILENT]])
@@ -356,7 +369,7 @@ function describeRelay(name: string, start: () => Promise<Opener>): void {
       await readUntil(relay, 'ann', answer, (entry) => entry.type === 'delta')
       const following = settled(readAll(relay, 'ann', answer))
       const other = bench.relay(backend, { prefix: prefixOf(relay), server: 'other' })
-      other.work(scripted([['whole']]))
+      other.work(scripted([[300, 'whole']]))
       await relay.close({ graceMs: 20 })
       expect(await following).toBe('CLOSED')
       expect(model.signals[0]!.aborted).toBe(true)

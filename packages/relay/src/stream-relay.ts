@@ -20,6 +20,7 @@ import { Questions } from './questions.ts'
 import { QuestionDesk } from './question-desk.ts'
 import { QuestionWorker } from './question-worker.ts'
 import { ReaderHub } from './reader-hub.ts'
+import { pause } from './pause.ts'
 import { closedError, notFound, RelayError } from './relay-error.ts'
 import type { AnswerInfo, AskRequest, QuestionsInfo, Relay, RelayOptions } from './relay.ts'
 import { type Settings, settingsFrom } from './settings.ts'
@@ -30,6 +31,8 @@ const GRACE_MS = 10_000
 const LISTED = 50
 const LISTED_MAX = 200
 const BLOCK_MS = 5000
+/** How long closing waits for its followers to take what is left. */
+const LAST_PAGES_MS = 1000
 
 /** Makes a relay; the backend stays the caller's, to be closed after the relay. */
 export function createRelay(backend: Backend, options: RelayOptions): Relay {
@@ -148,6 +151,13 @@ class StreamRelay implements Relay {
   async #close(graceMs: number): Promise<void> {
     await this.#worker?.close(graceMs)
     await this.#hub.close()
+    await this.#followersGone()
+  }
+
+  /** Followers hand out what the log still has for them; who is too slow for that goes on elsewhere. */
+  async #followersGone(): Promise<void> {
+    const deadline = Date.now() + LAST_PAGES_MS
+    while (this.#watching.size > 0 && Date.now() < deadline) await pause(5, AbortSignal.timeout(LAST_PAGES_MS))
   }
 
   #log(answer: string): AnswerLog {
