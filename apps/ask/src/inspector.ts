@@ -31,7 +31,7 @@ export class Inspector {
     ])
     return {
       nowMs: Date.now(),
-      backend: { label: this.#options.backendLabel, memoryBytes: process.memoryUsage.rss() },
+      backend: { label: this.#options.backendLabel, memoryBytes: questions.backendMemoryBytes },
       ...(stream === undefined ? {} : { stream }),
       questions: this.#questions(questions),
     }

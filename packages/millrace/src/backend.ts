@@ -170,6 +170,8 @@ export interface StreamInfo {
   readonly entriesAdded: number
   /** Bytes of memory as the backend reports them (MEMORY USAGE). */
   readonly memoryBytes: number
+  /** Bytes of all data that the backend holds, this stream included; on a Cluster, that the stream's node holds. Undefined where the server does not tell. */
+  readonly backendMemoryBytes: number | undefined
   /** Milliseconds until the stream expires; undefined: it does not. */
   readonly ttlMs: number | undefined
   readonly groups: readonly GroupInfo[]

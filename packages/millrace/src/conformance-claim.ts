@@ -115,6 +115,16 @@ export const claimCases: readonly Case[] = [
     },
   },
   {
+    name: 'drops what the stream has lost, however short it was idle',
+    run: async (site) => {
+      await threeDelivered(site)
+      await site.backend.delete(site.stream, [id('1-1')])
+      const result = await claim(site, 'new', { minIdleMs: 10_000_000, ids: [id('1-1'), id('3-1')] })
+      assert.deepEqual([result.entries, [...result.deleted]], [[], ['1-1']])
+      assert.deepEqual(ids(await site.backend.pending(site.stream, 'g')), ['2-1', '3-1'])
+    },
+  },
+  {
     name: 'scans for idle entries of every consumer',
     run: async (site) => {
       await site.group('1-1', '2-1', '3-1')

@@ -53,6 +53,14 @@ export const inspectCases: readonly Case[] = [
     },
   },
   {
+    name: 'tells the memory of all data, which is no less than the stream has bytes',
+    run: async ({ backend, stream }) => {
+      await backend.add(stream, ['a', 'x'.repeat(50_000)])
+      const info = await backend.inspect(stream)
+      assert.ok(info?.backendMemoryBytes === undefined || info.backendMemoryBytes > 50_000)
+    },
+  },
+  {
     name: 'tells where a group stands: delivered, pending, lag',
     run: async (site) => {
       await site.group('1-1', '2-1', '3-1')

@@ -14,6 +14,7 @@ export function inspectStream(database: Database, key: string, nowMs: number): S
     maxDeletedId: toEntryId(info.maxDeletedId),
     entriesAdded: info.entriesAdded,
     memoryBytes: info.memoryBytes,
+    backendMemoryBytes: database.memoryBytes,
     ttlMs: info.expiresAtMs === undefined ? undefined : info.expiresAtMs - nowMs,
     groups: groupsOf(database, key, nowMs),
   }

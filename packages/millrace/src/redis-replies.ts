@@ -59,7 +59,7 @@ export function claimResult(reply: unknown): ClaimResult {
 /** What the inspect script answers. */
 export function streamInfo(reply: unknown): StreamInfo | undefined {
   if (reply === null) return undefined
-  const [stream, memoryBytes, ttlMs, groups] = list(reply)
+  const [stream, memoryBytes, ttlMs, groups, used] = list(reply)
   const info = fieldsOf(stream)
   const first = info.get('first-entry')
   return {
@@ -69,6 +69,7 @@ export function streamInfo(reply: unknown): StreamInfo | undefined {
     maxDeletedId: info.has('max-deleted-entry-id') ? entryId(info.get('max-deleted-entry-id')) : ('0-0' as EntryId),
     entriesAdded: Number(info.get('entries-added') ?? info.get('length')),
     memoryBytes: Number(memoryBytes ?? 0),
+    backendMemoryBytes: used === null || used === undefined ? undefined : Number(text(used)),
     ttlMs: Number(ttlMs) < 0 ? undefined : Number(ttlMs),
     groups: list(groups).map((pair) => groupInfo(list(pair)[0], list(pair)[1])),
   }

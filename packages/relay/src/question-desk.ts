@@ -16,7 +16,7 @@ import type { Questions } from './questions.ts'
 import type { AskRequest } from './relay.ts'
 
 /** A worker takes a waiting question at once, so after this time its job may have been lost. */
-const JOB_DOUBT_MS = 5000
+const JOB_DOUBT_MS = 1000
 const JOBS_REMEMBERED = 1000
 const TRIES = 5
 

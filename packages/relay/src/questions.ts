@@ -45,7 +45,8 @@ export class Questions {
     const info = await this.#backend.inspect(this.stream)
     const group = info?.groups.find((candidate) => candidate.name === WORKERS)
     const pending = group === undefined ? [] : await this.#pending()
-    return { stream: this.stream, length: info?.length ?? 0, group, pending }
+    const { length = 0, backendMemoryBytes } = info ?? {}
+    return { stream: this.stream, length, group, pending, backendMemoryBytes }
   }
 
   async #pending(): Promise<QuestionsInfo['pending']> {

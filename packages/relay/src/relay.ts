@@ -39,6 +39,8 @@ export interface QuestionsInfo {
   readonly stream: string
   readonly length: number
   readonly group: GroupInfo | undefined
+  /** Bytes of all data in the backend (on a Cluster: in the node of this stream); undefined where nobody tells. */
+  readonly backendMemoryBytes: number | undefined
   readonly pending: readonly PendingEntry[]
 }
 

@@ -44,7 +44,8 @@ function problemsIn(node: Element): string[] {
     for (const { name, value } of element.attributes) {
       const isHandler = name.startsWith('on')
       const isAddress = ['href', 'src', 'xlink:href', 'action', 'data', 'poster', 'srcset'].includes(name)
-      if (isHandler || (isAddress && !/^https?:\/\//.test(value))) problems.push(`${name}=${value}`)
+      if (isHandler || (isAddress && !/^(?:https?:\/\/|#\/handbook\/[a-z0-9-]+$)/.test(value)))
+        problems.push(`${name}=${value}`)
       if (name === 'style' && /url\(|expression|@import/i.test(value)) problems.push(`style=${value}`)
     }
   }

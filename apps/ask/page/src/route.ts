@@ -6,6 +6,15 @@ export function answerInHash(hash: string): string | undefined {
   return isAnswerId(answer) ? answer : undefined
 }
 
+/** An article of the handbook, opened in a tab of its own. */
+export function articleInHash(hash: string): string | undefined {
+  return /^#\/handbook\/([a-z0-9-]{1,100})$/.exec(hash)?.[1]
+}
+
+export function hashOfArticle(slug: string): string {
+  return `#/handbook/${slug}`
+}
+
 export function hashOf(answer: string | undefined): string {
   return answer === undefined ? '#/' : `#/a/${answer}`
 }

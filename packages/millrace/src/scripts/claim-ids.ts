@@ -16,7 +16,7 @@ if #ARGV == 6 then redis.call('XPENDING', KEYS[1], group) end
 for i = 7, #ARGV do
   local id = ARGV[i]
   local before = redis.call('XPENDING', KEYS[1], group, id, id, 1)[1]
-  if before and (owner == '' or before[2] == owner) and before[3] >= minIdleMs then
+  if before and (owner == '' or before[2] == owner) then
     local arguments = { 'XCLAIM', KEYS[1], group, consumer, minIdleMs, id }
     if idleMs ~= '' then
       arguments[#arguments + 1] = 'IDLE'
@@ -27,7 +27,7 @@ for i = 7, #ARGV do
     if got then
       local fields = not justId and got[2] or false
       claimed[#claimed + 1] = { id, fields, before[4] + (justId and 0 or 1) }
-    else
+    elseif #redis.call('XPENDING', KEYS[1], group, id, id, 1) == 0 then
       deleted[#deleted + 1] = id
     end
   end

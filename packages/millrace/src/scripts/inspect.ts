@@ -1,7 +1,7 @@
 /**
- * XINFO STREAM, GROUPS and CONSUMERS, MEMORY USAGE and PTTL at one moment.
+ * XINFO STREAM, GROUPS and CONSUMERS, MEMORY USAGE, PTTL and the server's used memory at one moment.
  *
- *   reply: nil, or [ stream, memoryBytes, ttlMs, [ [group, [consumer, …]], … ] ], each info a flat name, value, …
+ *   reply: nil, or [ stream, memoryBytes, ttlMs, [ [group, [consumer, …]], … ], used ], each info a flat name, value, …
  */
 
 import { defineScript } from '../redis-script.ts'
@@ -19,7 +19,9 @@ for _, group in ipairs(redis.call('XINFO', 'GROUPS', KEYS[1])) do
   end
   groups[#groups + 1] = { group, redis.call('XINFO', 'CONSUMERS', KEYS[1], name) }
 end
-return { stream, redis.call('MEMORY', 'USAGE', KEYS[1]), redis.call('PTTL', KEYS[1]), groups }
+local memory = redis.pcall('INFO', 'memory')
+local used = type(memory) == 'string' and string.match(memory, 'used_memory:(%d+)') or false
+return { stream, redis.call('MEMORY', 'USAGE', KEYS[1]), redis.call('PTTL', KEYS[1]), groups, used }
 `,
   argv: (_named: Record<never, never>) => [],
 })

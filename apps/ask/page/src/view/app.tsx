@@ -17,6 +17,7 @@ import { Header } from './header.tsx'
 import { History } from './history.tsx'
 import { useMedia } from './hooks.ts'
 import { Inspector } from './inspector.tsx'
+import { articleInHash } from '../route.ts'
 import { RefusalNote } from './notes.tsx'
 import { Suggestions, Welcome } from './welcome.tsx'
 
@@ -25,7 +26,7 @@ type Panel = 'history' | 'stream' | undefined
 export function App({ client }: { readonly client: Client }): ReactNode {
   const state = useSyncExternalStore(client.subscribe, client.snapshot)
   const [panel, setPanel] = useState<Panel>()
-  const [article, setArticle] = useState<string>()
+  const [article, setArticle] = useState(() => articleInHash(location.hash))
   const isDesk = useMedia('(width >= 1100px)')
   const isPhone = useMedia('(width < 760px)')
   const composer = useRef<ComposerHandle>(null)

@@ -55,7 +55,7 @@ describe('MarkdownBlock', () => {
   })
 
   it('opens the handbook in the page', () => {
-    expect(html('[XADD](/handbook/xadd)')).toContain('<button type="button" class="article-link">XADD</button>')
+    expect(html('[XADD](/handbook/xadd)')).toContain('<a href="#/handbook/xadd">XADD</a>')
   })
 
   it('renders tables, and a tilde as a tilde', () => {

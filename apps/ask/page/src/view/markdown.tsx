@@ -5,12 +5,13 @@
  *
  * No HTML string is ever made: what comes out are React elements.
  */
-import { memo, useMemo, type ReactNode } from 'react'
+import { memo, useMemo, type MouseEvent, type ReactNode } from 'react'
 import Markdown, { type Components, type ExtraProps, type Options } from 'react-markdown'
 import { harden } from 'rehype-harden'
 import rehypeSanitize, { defaultSchema } from 'rehype-sanitize'
 import remarkGfm from 'remark-gfm'
 import { linkTarget } from '../links.ts'
+import { hashOfArticle } from '../route.ts'
 import { repairTail } from '../repair.ts'
 import { CodeBlock } from './code-block.tsx'
 
@@ -136,9 +137,9 @@ function Link({
   if (target === undefined) return <span>{children}</span>
   if (target.kind === 'handbook') {
     return (
-      <button type="button" className="article-link" onClick={() => openArticle(target.slug)}>
+      <a href={hashOfArticle(target.slug)} onClick={open(() => openArticle(target.slug))}>
         {children}
-      </button>
+      </a>
     )
   }
   return (
@@ -146,6 +147,15 @@ function Link({
       {children}
     </a>
   )
+}
+
+/** Opens in the page; with a modifier key the browser does what it always does. */
+function open(here: () => void): (event: MouseEvent) => void {
+  return (event) => {
+    if (event.ctrlKey || event.metaKey || event.shiftKey) return
+    event.preventDefault()
+    here()
+  }
 }
 
 function codeIn(pre: Element | undefined): { lang: string; code: string } {
