@@ -13,8 +13,8 @@ import {
   endChild,
   freePort,
   type Proxy,
-  type RedisServer,
   startChild,
+  startCluster,
   startProxy,
   startRedis,
   waitFor,
@@ -24,7 +24,7 @@ import type { BrowserContext, Page } from 'playwright-core'
 import { type Provider, startProvider } from '../src/provider/provider.ts'
 import type { Behaviour } from '../src/provider/behaviour.ts'
 
-export type Streams = 'embedded' | 'redis'
+export type Streams = 'embedded' | 'redis' | 'cluster'
 
 export interface StageOptions {
   readonly streams: Streams
@@ -44,7 +44,7 @@ export class Stage {
   readonly provider: Provider
   readonly proxy: Proxy
   readonly pageUrl: string
-  readonly redis: RedisServer | undefined
+  readonly redis: RunningStreams | undefined
   readonly servers: readonly ServerProcess[]
   readonly #page: ServerProcess
 
@@ -73,7 +73,7 @@ interface StageParts {
   readonly provider: Provider
   readonly proxy: Proxy
   readonly pageUrl: string
-  readonly redis: RedisServer | undefined
+  readonly redis: RunningStreams | undefined
   readonly servers: readonly ServerProcess[]
   readonly page: ServerProcess
 }
@@ -81,7 +81,7 @@ interface StageParts {
 export async function startStage(options: StageOptions): Promise<Stage> {
   const behaviour = options.behaviour === undefined ? {} : { behaviour: options.behaviour }
   const provider = await startProvider(behaviour)
-  const redis = options.streams === 'redis' ? await startRedis() : undefined
+  const redis = await startStreams(options.streams)
   const pagePort = await freePort()
   const env = {
     ALLOWED_ORIGINS: `http://127.0.0.1:${pagePort}`,
@@ -98,6 +98,17 @@ export async function startStage(options: StageOptions): Promise<Stage> {
   const proxy = await startProxy({ target: servers[0]!.port })
   const page = await startServer('frontend', pagePort, { ...env, PORT: String(proxy.port) })
   return new Stage({ provider, proxy, redis, servers, page, pageUrl: `http://127.0.0.1:${pagePort}/` })
+}
+
+interface RunningStreams {
+  readonly url: string
+  stop(): Promise<void>
+}
+
+async function startStreams(streams: Streams): Promise<RunningStreams | undefined> {
+  if (streams === 'embedded') return undefined
+  if (streams === 'cluster') return await startCluster({ masters: 3 })
+  return await startRedis()
 }
 
 /** One process of the application. Its output is kept for the failure message, at most 20,000 characters. */
