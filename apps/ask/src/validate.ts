@@ -15,11 +15,14 @@ export const questionBytesMax = 16 * 1024
 export const listCountMax = 100
 const u64Max = 2n ** 64n - 1n
 
-const answerText = '1 to 64 of A-Z a-z 0-9 _ -'
+const requestText = '1 to 64 of A-Z a-z 0-9 _ -'
+const answerText = '1 to 64 of A-Z a-z 0-9 _ . -'
 const offsetText = 'an entry ID <ms>-<seq>, both 64-bit'
 const questionText = `text that is not empty, at most ${questionBytesMax} bytes of UTF-8`
 
-const identifier = z.string(answerText).regex(/^[A-Za-z0-9_-]{1,64}$/, answerText)
+const requestId = z.string(requestText).regex(/^[A-Za-z0-9_-]{1,64}$/, requestText)
+// On a Cluster an answer's id begins with its slot group: `a3.`.
+const answer = z.string(answerText).regex(/^[A-Za-z0-9_.-]{1,64}$/, answerText)
 const offset = z
   .string(offsetText)
   .refine(isEntryId, offsetText)
@@ -43,13 +46,13 @@ function topicOf(topics: readonly string[]) {
 export function payloads(topics: readonly string[]) {
   const topic = topicOf(topics)
   return {
-    ask: object({ requestId: identifier, topic, question }),
+    ask: object({ requestId, topic, question }),
     askQuestion: object({ topic, topicQuestion: question }),
-    follow: object({ answer: identifier, after: offset.optional() }),
-    unfollow: object({ answer: identifier }),
-    stop: object({ answer: identifier }),
+    follow: object({ answer, after: offset.optional() }),
+    unfollow: object({ answer }),
+    stop: object({ answer }),
     list: object({ count: count.optional() }),
-    inspect: object({ answer: identifier.optional() }),
+    inspect: object({ answer: answer.optional() }),
   }
 }
 

@@ -101,7 +101,8 @@ export interface Inspection {
 const LIST_MAX = 200
 const ENTRIES_MAX = 100_000
 const ID = /^\d{1,20}-\d{1,20}$/
-const ANSWER = /^[A-Za-z0-9_-]{1,64}$/
+// On a Cluster an answer's id begins with its slot group: `a3.`.
+const ANSWER = /^[A-Za-z0-9_.-]{1,64}$/
 
 type Fields = Readonly<Record<string, unknown>>
 
