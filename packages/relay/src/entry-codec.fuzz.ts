@@ -5,8 +5,8 @@ import { expect, it } from 'vitest'
 import type { AnswerBody } from './entry.ts'
 import { decodeEntry, decodeLogOnly, encodeEntry, hasFields } from './entry-codec.ts'
 
-const RUNS = 2000
-const seed = Number(process.env['SEED'] ?? Date.now() % 2 ** 31)
+const RUNS = Number(process.env['MILLRACE_RUNS'] ?? 2000)
+const seed = Number(process.env['MILLRACE_SEED'] ?? Date.now() % 2 ** 31)
 
 const text = fc.string({ unit: 'grapheme', maxLength: 200 })
 const count = fc.nat()

@@ -12,7 +12,7 @@ import { pause } from './pause.ts'
 import type { Relay } from './relay.ts'
 import { isClosing, textOf } from './text.ts'
 
-const seed = Number(process.env['SEED'] ?? Date.now() % 2 ** 31)
+const seed = Number(process.env['MILLRACE_SEED'] ?? Date.now() % 2 ** 31)
 const TROUBLE_MS = 6000
 const ANSWERS = 24
 const CHUNKS = 150

@@ -21,7 +21,7 @@ import { GenerateError } from './generate.ts'
 import type { Relay, RelayOptions } from './relay.ts'
 import { textOf } from './text.ts'
 
-const seed = Number(process.env['SEED'] ?? Date.now() % 2 ** 31)
+const seed = Number(process.env['MILLRACE_SEED'] ?? Date.now() % 2 ** 31)
 
 describeRelay('embedded', () => {
   const backend = new EmbeddedBackend()

@@ -276,7 +276,7 @@ describe('a failure', () => {
 
 describe('a cut', () => {
   it('at 200 random bytes never looks finished', { timeout: 60_000 }, async () => {
-    const seed = Number(process.env['SEED'] ?? Date.now() % 1_000_000)
+    const seed = Number(process.env['MILLRACE_SEED'] ?? Date.now() % 1_000_000)
     console.log(`seed ${seed}`)
     const random = randomFrom(seed)
     const whole = seededText(9, 60)
@@ -347,7 +347,7 @@ describe('a stop', () => {
   })
 
   it('at 100 random moments never looks finished', { timeout: 60_000 }, async () => {
-    const seed = Number(process.env['SEED'] ?? Date.now() % 1_000_000)
+    const seed = Number(process.env['MILLRACE_SEED'] ?? Date.now() % 1_000_000)
     console.log(`seed ${seed}`)
     const random = randomFrom(seed)
     // Its behaviour is not queued: a request that is stopped before it is sent would leave it to the next one.
