@@ -16,7 +16,7 @@ import { Follows, type OpenFollow } from './follows.ts'
 import type { Inspector } from './inspector.ts'
 import type { Log } from './logs.ts'
 import { Outlet } from './outlet.ts'
-import { PacketRate } from './packet-rate.ts'
+import type { PacketRate } from './packet-rate.ts'
 import { endChunk, escapeHtml, startChunk, TutorialText } from './tutorial.ts'
 import { parse, type Payloads } from './validate.ts'
 import { toWireError, WireFailure } from './wire.ts'
@@ -56,14 +56,14 @@ export class Client {
     ['askQuestion', (payload, reply) => this.#askQuestion(payload, reply)],
   ])
 
-  constructor(socket: Socket, owner: string, parts: ClientParts) {
+  /** `rate` counts the connection's packets. */
+  constructor(socket: Socket, owner: string, rate: PacketRate, parts: ClientParts) {
     this.#socket = socket
     this.#owner = owner
     this.#parts = parts
     this.#outlet = new Outlet(socket.conn, parts.log)
     this.#follows = new Follows(parts.relay, parts.limits.followsPerSocketMax)
-    this.#rate = new PacketRate(parts.limits.packetsPerSecondMax)
-    socket.conn.on('packet', () => this.#count())
+    this.#rate = rate
     socket.on('error', (error) => parts.log.debug({ err: error }, 'a packet could not be read'))
     socket.use((packet) => this.#receive(packet))
     socket.on('disconnect', () => {
@@ -72,10 +72,6 @@ export class Client {
       socket.conn.close(true)
     })
     socket.emit('hello', parts.hello())
-  }
-
-  #count(): void {
-    if (this.#rate.add(performance.now()) === 'disconnect') this.#socket.conn.close(true)
   }
 
   #receive(packet: readonly unknown[]): void {

@@ -289,3 +289,35 @@ it('works over long polling too', async () => {
   await inbox.until(isClosed)
   expect(textIn(entriesOf(inbox.received))).toBe('polled')
 })
+
+/** A polling connection that has not joined yet: its address. */
+async function poll(): Promise<string> {
+  const opening = await stage.get('/socket.io/?EIO=4&transport=polling')
+  const { sid } = JSON.parse((await opening.text()).slice(1)) as { sid: string }
+  return `/socket.io/?EIO=4&transport=polling&sid=${sid}`
+}
+
+it.each(['http://evil.example', 'null'])('refuses every request of a polling client from %s', async (origin) => {
+  stage = await Stage.start()
+  const address = await poll()
+  const posted = await stage.request('POST', address, { origin, 'content-type': 'text/plain' }, '40')
+  expect([posted.status, await posted.json()]).toMatchObject([403, { error: { code: 'ORIGIN_REFUSED' } }])
+  expect((await stage.request('GET', address, { origin })).status).toBe(403)
+  expect((await stage.request('GET', '/socket.io/?EIO=4&transport=polling', { origin })).status).toBe(403)
+})
+
+it.each([2, 21_000])('closes a connection that joins %i times in one payload', async (times) => {
+  stage = await Stage.start()
+  const address = await poll()
+  const packets = Array<string>(times).fill('40').join('\x1e')
+  await stage.request('POST', address, { 'content-type': 'text/plain' }, packets)
+  const closed = await waitFor(
+    async () => {
+      const response = await stage.request('GET', address, {})
+      return response.status === 400 ? response : undefined
+    },
+    { what: 'the connection to be closed' },
+  )
+  expect(await closed.json()).toMatchObject({ message: 'Session ID unknown' })
+  expect(await call(await stage.connect(), 'list', {})).toMatchObject({ ok: true })
+})

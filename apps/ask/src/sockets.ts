@@ -1,15 +1,18 @@
 /**
  * Socket.IO on the HTTP server: who may connect, with which limits, in which session.
  *
- *   handshake ──► stopping?  ──► Origin on the list? ──► session cookie ──► Client
+ *   every request ──► Origin on the list? ──► handshake ──► stopping? ──► session cookie ──► CONNECT ──► Client
+ *                                             └ from here on the connection's packets are counted
  *
  * Socket.IO's own recovery of missed packets stays off: offsets are ours, and the log is the memory.
  */
-import type { Server as HttpServer } from 'node:http'
-import { Server } from 'socket.io'
+import type { IncomingMessage, Server as HttpServer, ServerResponse } from 'node:http'
+import { Server, type Socket } from 'socket.io'
 import { Client, type ClientParts } from './client.ts'
-import type { Origins } from './origin.ts'
+import { originFailure, type Origins } from './origin.ts'
+import { PacketRate } from './packet-rate.ts'
 import type { Sessions } from './session.ts'
+import { httpStatusOf, toWireError } from './wire.ts'
 
 /** A client that does not join within this time after the handshake is dropped. */
 const connectTimeoutMs = 10_000
@@ -25,10 +28,9 @@ export interface SocketParts extends ClientParts {
 
 export function attachSockets(http: HttpServer, parts: SocketParts): Server {
   const io = new Server(http, {
-    allowRequest: (request, decide) => {
+    allowRequest: (_request, decide) => {
       if (parts.isStopping()) decide('This server is stopping', false)
-      else if (parts.origins.allows(request.headers.origin)) decide(undefined, true)
-      else decide('Pages of this origin may not talk to this server', false)
+      else decide(undefined, true)
     },
     cors: { origin: [...parts.origins.list], credentials: true },
     maxHttpBufferSize: parts.limits.messageBytesMax,
@@ -38,12 +40,47 @@ export function attachSockets(http: HttpServer, parts: SocketParts): Server {
     pingInterval: pingIntervalMs,
     pingTimeout: pingTimeoutMs,
   })
+  // Of a polling client's requests Socket.IO shows only the handshake to `allowRequest`. (An upgrade has passed the gate.)
+  io.engine.use((request: IncomingMessage, response: ServerResponse, next: () => void) => {
+    if (parts.origins.allows(request.headers.origin)) next()
+    else refuseOrigin(response, parts)
+  })
   io.engine.on('initial_headers', (headers: Record<string, string>, request) => {
     const session = parts.sessions.of(request)
     if (session.isNew) headers['Set-Cookie'] = session.setCookie
   })
+  const rates = countPackets(io, parts.limits.packetsPerSecondMax)
+  io.use((socket, next) => {
+    const rate = rates.get(socket.conn)
+    // One client for one connection: a payload of many CONNECTs, all under way at once, would make as many clients.
+    if (rate === undefined || !rates.delete(socket.conn)) {
+      socket.conn.close(true)
+      next(new Error('This connection has joined already'))
+      return
+    }
+    socket.data = rate
+    next()
+  })
   io.on('connection', (socket) => {
-    void new Client(socket, parts.sessions.of(socket.request).owner, parts)
+    void new Client(socket, parts.sessions.of(socket.request).owner, socket.data as PacketRate, parts)
   })
   return io
+}
+
+/** Counts the packets of each connection from its first on; it is in the map until it has joined. */
+function countPackets(io: Server, packetsPerSecondMax: number): WeakMap<Socket['conn'], PacketRate> {
+  const rates = new WeakMap<Socket['conn'], PacketRate>()
+  io.engine.on('connection', (conn: Socket['conn']) => {
+    const rate = new PacketRate(packetsPerSecondMax)
+    rates.set(conn, rate)
+    conn.on('packet', () => {
+      if (rate.add(performance.now()) === 'disconnect') conn.close(true)
+    })
+  })
+  return rates
+}
+
+function refuseOrigin(response: ServerResponse, { log }: SocketParts): void {
+  const error = toWireError(originFailure(), log)
+  response.writeHead(httpStatusOf(error.code), { 'Content-Type': 'application/json' }).end(JSON.stringify({ error }))
 }
