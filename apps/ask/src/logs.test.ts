@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest'
-import { createLog, scrub } from './logs.ts'
+import { GenerateError } from '@millrace/relay'
+import { createLog, scrub, secretsIn } from './logs.ts'
 
 function logged(write: (log: ReturnType<typeof createLog>) => void): string {
   let lines = ''
@@ -32,4 +33,35 @@ it('scrubs keys out of whatever quotes them', () => {
 
 it('keeps a session cookie out of any text', () => {
   expect(scrub('cookie: a=1; millrace_session=AbCdEf123_-x; b=2')).toBe('cookie: a=1; millrace_session=[removed]; b=2')
+})
+
+it('keeps what a driver hangs on its errors, and what a provider says, to itself', () => {
+  const reply = Object.assign(new Error('OOM command not allowed'), { command: { name: 'xadd', args: ['my secret'] } })
+  const answer = Object.assign(new Error("400 We do not like 'my secret'"), {
+    status: 400,
+    error: { text: 'my secret' },
+  })
+  const failure = new GenerateError('bad_request', 'The provider did not accept it.', {
+    retryable: false,
+    cause: answer,
+  })
+  const lines = logged((log) => [reply, failure].forEach((error) => log.error({ err: error }, 'failed')))
+  expect(lines).not.toContain('my secret')
+  expect(lines).toContain('OOM command not allowed')
+  expect(lines).toContain('"causes":[{"type":"Error","status":400}]')
+  const wrapped = new Error('XADD failed', { cause: reply })
+  expect(logged((log) => log.error({ err: wrapped }))).toContain('OOM command not allowed')
+})
+
+it('knows the keys and the passwords of the environment', () => {
+  const env = {
+    OPENAI_API_KEY: ' key-0123456789 ',
+    OPENAI_ORGANIZATION: '',
+    REDIS_URL: 'redis://one:p%40ssword1@a:6379, redis://:p@ssword2@b:6379,redis://c:6379',
+    OPENAI_BASE_URL: 'http://me:password3@127.0.0.1:8000/v1',
+  }
+  expect(secretsIn(env).sort()).toEqual(
+    ['key-0123456789', 'p%40ssword1', 'p@ssword1', 'p%40ssword2', 'p@ssword2', 'password3', 'password3'].sort(),
+  )
+  expect(scrub('cannot reach http://me:pw@host/v1')).toBe('cannot reach http://[removed]@host/v1')
 })

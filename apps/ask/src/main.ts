@@ -13,7 +13,7 @@ import { addressUrl, createHttpServer, listen, startAppServer } from './app-serv
 import { type Config, ConfigError, loadDotenv, readConfig } from './config.ts'
 import { chooseModel } from './llm/choose-model.ts'
 import { loadHandbook } from './llm/handbook.ts'
-import { createLog, type Log, scrub } from './logs.ts'
+import { createLog, type Log, scrub, secretsIn } from './logs.ts'
 import { createPage } from './page-server.ts'
 
 type Role = 'both' | 'backend' | 'frontend'
@@ -24,14 +24,12 @@ interface Running {
 
 const stopMsMax = 14_000
 const graceMs = 10_000
-const secretNames = ['OPENAI_API_KEY', 'OPENAI_ORGANIZATION', 'REDIS_URL']
 
 async function main(): Promise<void> {
   const role = roleOf(process.argv[2])
   loadDotenv(process.env)
   const config = readConfig(process.env)
-  const secrets = secretNames.flatMap((name) => process.env[name] ?? [])
-  const log = createLog({ level: config.logLevel, server: config.serverName, secrets })
+  const log = createLog({ level: config.logLevel, server: config.serverName, secrets: secretsIn(process.env) })
   const running: Running[] = []
   stopOnSignals(running, log)
   let backendPort = config.port
@@ -144,6 +142,6 @@ function reasonOf(error: unknown): string {
 }
 
 main().catch((error: unknown) => {
-  process.stderr.write(`${scrub(reasonOf(error))}\n`)
+  process.stderr.write(`${scrub(reasonOf(error), secretsIn(process.env))}\n`)
   process.exit(1)
 })
