@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest'
-import { append, trim, type TrimRule } from './append.ts'
+import { append, deleteEntries, setLastId, trim, type TrimRule } from './append.ts'
 import { Database } from './database.ts'
-import { length } from './read-range.ts'
+import { formatId, parseId, parseNewId } from './id.ts'
+import { length, range } from './read-range.ts'
 
 const bytes = (text: string): Uint8Array => Buffer.from(text)
 
@@ -41,5 +42,27 @@ describe('trimming by whole nodes', () => {
     expect(length(database, 's', 0)).toBe(71)
     add()
     expect(length(database, 's', 0)).toBe(62)
+  })
+})
+
+describe('setting the last ID', () => {
+  it('finds what is added below entries that were deleted before', () => {
+    const database = new Database()
+    const replayed = new Database()
+    database.subscribe((change) => replayed.apply(change))
+    const add = (id: string): unknown =>
+      append(database, { key: 's', id: parseNewId(id), fields: [bytes('f'), bytes(id)] }, 0)
+    for (const id of ['1-0', '2-0', '24-0', '25-0']) add(id)
+    deleteEntries(database, 's', [parseId('24-0'), parseId('25-0')], 0)
+    setLastId(database, { key: 's', lastId: parseId('42-0'), maxDeletedId: parseId('12-0') }, 0)
+    setLastId(database, { key: 's', lastId: parseId('12-0') }, 0)
+    for (const id of ['12-1', '12-2', '15-3', '30-0']) add(id)
+    for (const each of [database, replayed]) {
+      const found = range(each, { key: 's', from: parseId('12-2') }, 0)
+      expect(found.map(({ id }) => formatId(id))).toEqual(['12-2', '15-3', '30-0'])
+      expect(found.map(({ fields }) => Buffer.from(fields[1]!).toString())).toEqual(['12-2', '15-3', '30-0'])
+    }
+    expect(deleteEntries(database, 's', [parseId('12-1'), parseId('15-3'), parseId('24-0')], 0)).toBe(2)
+    expect(length(database, 's', 0)).toBe(4)
   })
 })

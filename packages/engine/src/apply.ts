@@ -24,7 +24,7 @@ export function applyChange(stream: Stream | undefined, change: StreamChange): v
       for (const id of change.ids) stream.delete(id)
       return
     case 'id-set':
-      stream.lastId = change.lastId
+      stream.setLastId(change.lastId)
       stream.entriesAdded = change.entriesAdded
       stream.maxDeletedId = change.maxDeletedId
       return

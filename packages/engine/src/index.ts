@@ -43,6 +43,7 @@ export {
   createGroup,
   deleteConsumer,
   destroyGroup,
+  requireGroup,
   setGroup,
   type ConsumerRef,
   type CreateGroupOptions,

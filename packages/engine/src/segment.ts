@@ -85,6 +85,11 @@ export class Segment {
     return this.#live
   }
 
+  /** Arena bytes in use, those of tombstones included. */
+  get usedBytes(): number {
+    return this.#used
+  }
+
   /** The first row that is not deleted; `count` when all are. */
   get firstLive(): number {
     return this.#firstLive

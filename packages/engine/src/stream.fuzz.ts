@@ -115,3 +115,14 @@ it('gives the memory of deleted entries back', () => {
   // What stays is the node table and one small segment.
   expect(meter.bytes - empty).toBeLessThan(full / 20)
 })
+
+it('gives the memory of large entries back though each segment keeps one', () => {
+  const meter = new Meter()
+  const stream = new Stream(meter)
+  const empty = meter.bytes
+  const large = Buffer.alloc(20_000)
+  for (let i = 1n; i <= 500n; i++) stream.append({ ms: i, seq: 0n }, [Buffer.from('f'), large], true)
+  for (let i = 1n; i <= 500n; i++) if (i % 50n !== 0n) stream.delete({ ms: i, seq: 0n })
+  expect(stream.length).toBe(10)
+  expect(meter.bytes - empty).toBeLessThan(4 * 10 * large.length)
+})

@@ -18,8 +18,9 @@ import { Segment, type StreamEntry } from './segment.ts'
 
 // The object, its maps and its node table's; measured with 100,000 empty streams.
 const STREAM_BYTES = 1400
-// A segment is compacted when more than half of it is dead, but not for a handful of rows.
+// A segment is compacted when more than half of it is dead, but not for a handful of small rows.
 const COMPACT_ROWS_MIN = 64
+const COMPACT_BYTES_MIN = 65_536
 
 export class Stream {
   /** The last ID ever given, whether or not its entry is still there. */
@@ -153,6 +154,15 @@ export class Stream {
     this.#length++
   }
 
+  /** Sets the last ID, which is not below the last entry that is there. */
+  setLastId(id: StreamId): void {
+    this.lastId = id
+    const index = this.#segments.length - 1
+    const tail = this.#segments[index]
+    // Tombstones above it would stand before lower IDs to come, and rows are found by their order.
+    if (tail !== undefined && compareIds(tail.idAt(tail.count - 1), id) > 0) this.#compactSegment(index)
+  }
+
   /** Deletes one entry, which is there. */
   delete(id: StreamId): void {
     const index = this.#segmentFor(id)
@@ -234,12 +244,17 @@ export class Stream {
     if (segment.live === 0) {
       segment.release()
       this.#segments.splice(index, 1)
-    } else if (dead > COMPACT_ROWS_MIN && dead > segment.live) {
-      const compacted = segment.compacted()
-      if (index < this.#segments.length - 1) compacted.seal()
-      segment.release()
-      this.#segments[index] = compacted
+    } else if (dead > segment.live && (dead > COMPACT_ROWS_MIN || segment.usedBytes > COMPACT_BYTES_MIN)) {
+      this.#compactSegment(index)
     }
+  }
+
+  #compactSegment(index: number): void {
+    const segment = this.#segments[index]!
+    const compacted = segment.compacted()
+    if (index < this.#segments.length - 1) compacted.seal()
+    segment.release()
+    this.#segments[index] = compacted
   }
 
   #tailFor(id: StreamId, bytes: number): Segment {
