@@ -80,6 +80,23 @@ describe('the embedded backend', () => {
     expect(await waiting).toEqual(new Map())
   })
 
+  it('ends every read in time though others begin and end after the clock was set back', async () => {
+    const env = new StillEnv()
+    const backend = new EmbeddedBackend({ env })
+    const first = backend.read(from('s'), { blockMs: 80 })
+    env.setBack(3_600_000)
+    const second = backend.read(from('s'), { blockMs: 50 })
+    env.pass(50)
+    expect(await second).toEqual(new Map())
+    env.setBack(3_600_000)
+    const third = backend.read(from('s'), { blockMs: 60 })
+    env.pass(30)
+    expect(await first).toEqual(new Map())
+    env.pass(30)
+    expect(await third).toEqual(new Map())
+    expect(env.timers).toEqual({ alive: 0, background: 0 })
+  })
+
   it('takes the longest times there are', async () => {
     const backend = new EmbeddedBackend()
     await backend.add('s', ['f', 'v'], { expireMs: Number.MAX_SAFE_INTEGER })

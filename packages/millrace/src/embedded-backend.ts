@@ -200,7 +200,7 @@ export class EmbeddedBackend implements Backend {
     check.checkIds(ids)
     const what = { ids: ids.map(codec.toStreamId), ifOwner: ref.consumer }
     return this.#run((nowMs) => {
-      engine.pendingSummary(this.#database, ref, nowMs)
+      engine.requireGroup(this.#database.find(ref.key, nowMs), ref)
       return engine.acknowledge(this.#database, ref, what, nowMs).map(codec.toEntryId)
     })
   }
@@ -274,7 +274,7 @@ export class EmbeddedBackend implements Backend {
     const found = this.#run(reading.read)
     const { blockMs, signal } = options
     if (found.size > 0 || blockMs === undefined) return found
-    return await this.#waits.wait({ ...reading, signal, deadlineMs: this.#env.nowMs() + blockMs })
+    return await this.#waits.wait({ ...reading, signal, blockMs })
   }
 }
 

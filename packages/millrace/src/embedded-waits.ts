@@ -16,7 +16,7 @@ export interface BlockedReading<E> {
   /** The read itself, without waiting. */
   readonly read: (nowMs: number) => ReadResult<E>
   readonly signal: AbortSignal | undefined
-  readonly deadlineMs: number
+  readonly blockMs: number
 }
 
 // Expired streams vanish for every verb at once; only those that nobody asks for wait for the sweep.
@@ -30,10 +30,15 @@ export class EmbeddedWaits {
   readonly #rejections = new Map<Wait, (reason: unknown) => void>()
   #deadline: Timer | undefined
   #sweep: Timer | undefined
+  /** The clock when it was last looked at. */
+  #lookedMs: number
+  /** How far deadlines are ahead of the clock, which has been set back so far. */
+  #aheadMs = 0
 
   constructor(database: Database, env: Env) {
     this.#database = database
     this.#env = env
+    this.#lookedMs = env.nowMs()
     this.#waiters = new Waiters(database)
   }
 
@@ -50,7 +55,7 @@ export class EmbeddedWaits {
       const wait: Wait = {
         keys: reading.keys,
         isGroupRead: reading.isGroupRead,
-        deadlineMs: reading.deadlineMs,
+        deadlineMs: this.#steadyMs() + reading.blockMs,
         timedOut: () => finish(() => resolve(new Map())),
         attempt: (nowMs) => {
           try {
@@ -104,13 +109,23 @@ export class EmbeddedWaits {
   }
 
   #deadlineTimer(atMs: number): Timer {
-    const cancel = this.#env.setTimer(atMs - this.#env.nowMs(), () => {
+    const cancel = this.#env.setTimer(atMs - this.#steadyMs(), () => {
       this.#deadline = undefined
-      // The timer has counted the wait; a clock that was set back meanwhile does not make it longer.
-      this.#waiters.expire(Math.max(this.#env.nowMs(), atMs))
+      // The timer has counted the wait; a clock that was set back meanwhile does not make it, or those after it, longer.
+      const missingMs = atMs - this.#steadyMs()
+      this.#aheadMs += Math.max(missingMs, 0)
+      this.#waiters.expire(this.#steadyMs())
       this.#setTimers()
     })
     return { atMs, cancel }
+  }
+
+  /** The time that waits are measured in: the clock's, but it stands where the clock goes back. */
+  #steadyMs(): number {
+    const nowMs = this.#env.nowMs()
+    this.#aheadMs += Math.max(this.#lookedMs - nowMs, 0)
+    this.#lookedMs = nowMs
+    return nowMs + this.#aheadMs
   }
 
   #sweepTimer(atMs: number): Timer {
