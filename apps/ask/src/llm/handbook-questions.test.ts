@@ -82,6 +82,30 @@ const questions: readonly (readonly [question: string, ...slugs: string[]])[] = 
   ['acknowledgment', 'xack', 'practice-ack-and-retry', 'pending-entries'],
 ]
 
+/** What newcomers ask first, and the article that the answer has to begin with. */
+const first: readonly (readonly [question: string, ...slugs: string[]])[] = [
+  ['What is a Redis Stream?', 'what-is-a-stream'],
+  ['redis streams', 'what-is-a-stream'],
+  ['How do consumer groups share work?', 'consumer-groups'],
+  ['How do I read only new messages?', 'xread'],
+  ['What happens if a consumer dies before it acknowledges?', 'pending-entries'],
+  ['How do I delete old entries from a stream?', 'xtrim'],
+  ['How can I see how many messages are waiting?', 'lag'],
+  ['Can I change an entry after adding it?', 'entries-and-fields'],
+  ['What is the maximum size of a stream entry?', 'entries-and-fields'],
+  ['What is the maximum length of a stream?', 'stream-memory'],
+  ['Is the order of messages guaranteed?', 'ordering'],
+  ['Can two groups read the same stream?', 'consumer-groups'],
+  ['How do I create a stream?', 'xadd'],
+  ['What is an entry ID?', 'entry-ids'],
+  ['What is a PEL?', 'pending-entries'],
+  ['Does Redis lose data when it restarts?', 'persistence'],
+  ['How do I process each message exactly once?', 'delivery-guarantees', 'practice-idempotent-consumers'],
+  ['Should I use Kafka or Redis Streams?', 'streams-vs-kafka'],
+  ['Can I run streams without a Redis server?', 'running-embedded'],
+  ['How do I use Redis Streams in Node.js?', 'node-clients'],
+]
+
 const offTopic: readonly string[] = [
   'What is the weather in Paris?',
   'Who won the football world cup in 1998?',
@@ -110,6 +134,11 @@ describe('the handbook answers', () => {
       slugs.some((slug) => found.includes(slug)),
       `sources: ${found.join(', ')}`,
     ).toBe(true)
+  })
+
+  it.each(first)('first of all with the right article: %s', (question, ...slugs) => {
+    const [source] = answerFrom(handbook, question).sources
+    expect(slugs.map((slug) => `/handbook/${slug}`)).toContain(source?.href)
   })
 
   it('gives every article for its title and for its name', () => {

@@ -51,6 +51,7 @@ const ARTICLE_BYTES_MAX = 256 * 1024
 const QUESTION_TERMS_MAX = 64
 /** A word that no article has weighs as if it were in so many. */
 const UNKNOWN_SPREAD = 2
+const WHOLE_NAME_WEIGHT = 6
 /** `BLOCK`, `PEL`, `MAXLEN`: who writes a word in capitals means the thing of that name. */
 const CAPITALS_WEIGHT = 3
 
@@ -143,13 +144,16 @@ export class Handbook {
   }
 }
 
-/** How much of the article's title, or of its slug, is in the question. */
-function nameShare(article: Article, terms: readonly string[]): number {
-  const shares = [article.title, article.slug].map((name) => {
-    const words = questionTerms(name)
-    return words.length === 0 ? 0 : words.filter((word) => terms.includes(word)).length / words.length
-  })
-  return Math.max(...shares)
+/**
+ * How much of the article's title, or of its slug, is in the question; and how much of the question is a name or a
+ * keyword of the article that is in it whole. "What is a Redis Stream?" has nothing but the name.
+ */
+function nameShare({ title, slug, keywords }: Article, terms: readonly string[]): number {
+  const names = [title, slug, ...keywords].map((name) => questionTerms(name))
+  const inQuestion = names.map((words) => words.filter((word) => terms.includes(word)).length)
+  const shares = names.slice(0, 2).map((words, index) => inQuestion[index]! / Math.max(1, words.length))
+  const whole = inQuestion.filter((count, index) => count === names[index]!.length)
+  return Math.max(...shares) + WHOLE_NAME_WEIGHT * (Math.max(0, ...whole) / terms.length) ** 3
 }
 
 type Place = 'name' | 'summary' | 'text'
