@@ -79,6 +79,18 @@ describe('the model is', () => {
     expect(named.model.label).toBe('gpt-4.1')
   })
 
+  it('never one that makes embeddings, unless it is named', async () => {
+    const ollamaUrl = await serve({ models: [{ name: 'nomic-embed-text:latest' }, { name: 'llama3.2:3b' }] })
+    expect((await chooseModel({}, { ollamaUrl })).model.label).toBe('llama3.2:3b')
+    expect((await chooseModel({}, { ollamaUrl: await serve({ models: [{ name: 'bge-m3' }] }) })).kind).toBe('guide')
+    const models = ['text-embedding-nomic-embed-text-v1.5', 'qwen3-4b']
+    const provider = await startProvider({ models })
+    ends.push(() => provider.stop())
+    expect((await chooseModel({ OPENAI_BASE_URL: provider.url }, nowhere)).model.label).toBe('qwen3-4b')
+    const named = await chooseModel({ OPENAI_BASE_URL: provider.url, OPENAI_MODEL: models[0] }, nowhere)
+    expect(named.model.label).toBe(models[0])
+  })
+
   it("an Ollama's first model, when one is found or named", async () => {
     const ollamaUrl = await serve({ models: [{ name: 'llama3.2:3b' }, { name: 'qwen3' }] })
     expect(await chooseModel({}, { ollamaUrl })).toMatchObject({ kind: 'ollama', model: { label: 'llama3.2:3b' } })

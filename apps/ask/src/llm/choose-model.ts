@@ -4,7 +4,7 @@
  *   OPENAI_BASE_URL                            compatible   vLLM, llama.cpp, LM Studio …; OPENAI_API_KEY if it wants one
  *   OPENAI_API_KEY                             openai       OPENAI_ORGANIZATION, OPENAI_MODEL
  *   OLLAMA_BASE_URL                            ollama       OLLAMA_MODEL
- *   an Ollama answers on 127.0.0.1:11434       ollama       OLLAMA_MODEL, else its first model
+ *   an Ollama answers on 127.0.0.1:11434       ollama       OLLAMA_MODEL, else its first that can talk
  *   none of these                              guide        GUIDE_TOKENS_PER_SECOND
  *
  * `LLM_KIND=guide` takes the guide whatever is there. An empty variable counts as not set, so that `.env` can
@@ -144,15 +144,20 @@ async function servedModels(baseUrl: string, key: string | undefined): Promise<s
   return names(body, 'data', 'id')
 }
 
-/** The models that an Ollama has installed; none when there is no Ollama. */
+/** The models that an Ollama has installed and that can talk; none when there is no Ollama. */
 async function ollamaModels(baseUrl: string, limitMs: number): Promise<string[]> {
   return names(await getJson(`${baseUrl}/api/tags`, limitMs, {}), 'models', 'name')
 }
 
+/** Models that turn text into vectors are listed like all others, and refuse to talk. */
+const embeddingNames = /embed|minilm|\bbge-|rerank/i
+
+/** The names in a list of models, without those that cannot answer. */
 function names(body: unknown, list: string, key: string): string[] {
   const rows: unknown = (body as Record<string, unknown> | null | undefined)?.[list]
   if (!Array.isArray(rows)) return []
-  return rows.map((row: Record<string, unknown> | null) => row?.[key]).filter((name) => typeof name === 'string')
+  const given = rows.map((row: Record<string, unknown> | null) => row?.[key])
+  return given.filter((name) => typeof name === 'string').filter((name) => !embeddingNames.test(name))
 }
 
 async function getJson(url: string, limitMs: number, headers: Record<string, string>): Promise<unknown> {
