@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { append, deleteEntries, setLastId, trim, type TrimRule } from './append.ts'
 import { Database } from './database.ts'
+import { createGroup } from './group-commands.ts'
 import { formatId, parseId, parseNewId } from './id.ts'
 import { length, range } from './read-range.ts'
 
@@ -42,6 +43,24 @@ describe('trimming by whole nodes', () => {
     expect(length(database, 's', 0)).toBe(71)
     add()
     expect(length(database, 's', 0)).toBe(62)
+  })
+})
+
+describe('IDs that no parser made', () => {
+  it.each([
+    ['2^64-0', { ms: 2n ** 64n, seq: 0n }],
+    ['1-2^64', { ms: 1n, seq: 2n ** 64n }],
+    ['5--1', { ms: 5n, seq: -1n }],
+  ])('are refused before they reach a 64-bit column: %s', (_, id) => {
+    const database = filled(1, 100)
+    const refused = expect.objectContaining({ code: 'BAD_ID' })
+    const attempts = [
+      () => append(database, { key: 's', fields: [bytes('f'), bytes('v')], id: { kind: 'exact', id } }, 0),
+      () => setLastId(database, { key: 's', lastId: id }, 0),
+      () => createGroup(database, { key: 's', group: 'g' }, { from: id }, 0),
+    ]
+    for (const attempt of attempts) expect(attempt).toThrow(refused)
+    expect(length(database, 's', 0)).toBe(1)
   })
 })
 

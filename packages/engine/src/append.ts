@@ -5,7 +5,7 @@
  */
 import type { Database } from './database.ts'
 import { EngineError } from './errors.ts'
-import { compareIds, formatId, ID_MAX, isZero, nextId, sameId, type NewId, type StreamId } from './id.ts'
+import { checkId, compareIds, formatId, ID_MAX, isZero, nextId, sameId, type NewId, type StreamId } from './id.ts'
 import type { Stream } from './stream.ts'
 
 /** How to trim: to a number of entries, or everything below an ID. */
@@ -41,6 +41,7 @@ export function append(
   const { key, fields, id: wanted = AUTO } = entry
   checkFields(fields)
   if (entry.trim !== undefined) checkTrim(entry.trim)
+  if (wanted.kind !== 'auto') checkId(wanted.kind === 'exact' ? wanted.id : { ms: wanted.ms, seq: 0n })
   if (wanted.kind === 'exact' && isZero(wanted.id)) {
     throw new EngineError('ID_ZERO', `An entry's ID is above 0-0, the ID given for '${key}'`)
   }
@@ -96,6 +97,8 @@ export function setLastId(
   nowMs: number,
 ): void {
   const { key, lastId, maxDeletedId } = target
+  checkId(lastId)
+  if (maxDeletedId !== undefined) checkId(maxDeletedId)
   if (maxDeletedId !== undefined && compareIds(lastId, maxDeletedId) < 0) {
     throw tooSmall('SET_ID_BELOW_MAX_DELETED', lastId, 'the highest deleted ID given', maxDeletedId)
   }

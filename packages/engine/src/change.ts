@@ -56,7 +56,7 @@ export interface EntryAdded {
   readonly kind: 'entry-added'
   readonly key: string
   readonly id: StreamId
-  /** Name, value, name, value, … */
+  /** Name, value, name, value, …: the caller's own bytes, to be copied by who keeps the change. */
   readonly fields: readonly Uint8Array[]
   /** The entry begins a new logical node (nodes.ts), by the limits that held when it was added. */
   readonly startsNode: boolean

@@ -8,7 +8,7 @@ import type { Database } from './database.ts'
 import { EngineError } from './errors.ts'
 import type { Consumer, Group } from './group.ts'
 import { ensureConsumer, markSeen, requireGroup, type ConsumerRef, type GroupRef } from './group-commands.ts'
-import { compareIds, formatId, ID_MAX, ID_ZERO, type StreamId } from './id.ts'
+import { checkId, compareIds, formatId, ID_MAX, ID_ZERO, type StreamId } from './id.ts'
 import type { PendingRow } from './pending.ts'
 import type { Stream } from './stream.ts'
 
@@ -72,11 +72,12 @@ export interface ClaimResult {
 /** XCLAIM. The consumer is created when it is missing, even if it gets nothing. */
 export function claim(database: Database, ref: ConsumerRef, options: ClaimOptions, nowMs: number): ClaimResult {
   checkWhole('deliveries', options.deliveries ?? 0)
+  if (options.lastId !== undefined) checkId(options.lastId)
   const stream = database.find(ref.key, nowMs)
   const group = requireGroup(stream, ref)
   // As Redis: a delivery time in the future, or before 1970, is now.
   const wanted = options.timeMs ?? nowMs - (options.idleMs ?? 0)
-  const atMs = wanted < 0 || wanted > nowMs ? nowMs : wanted
+  const atMs = Number.isSafeInteger(wanted) && wanted >= 0 && wanted <= nowMs ? wanted : nowMs
   const work = new Claiming(database, { ref, stream: stream!, group, nowMs, justId: options.justId === true })
   if (options.lastId !== undefined && compareIds(options.lastId, group.lastId) > 0) {
     database.commit({ kind: 'group-advanced', key: ref.key, group: ref.group, lastId: options.lastId })

@@ -2,7 +2,7 @@
 import type { Database } from './database.ts'
 import { EngineError } from './errors.ts'
 import type { Consumer, Group } from './group.ts'
-import { ID_ZERO, type StreamId } from './id.ts'
+import { checkId, ID_ZERO, type StreamId } from './id.ts'
 import type { Stream } from './stream.ts'
 
 /** A group by its key and name. */
@@ -30,6 +30,7 @@ export interface CreateGroupOptions {
 export function createGroup(database: Database, ref: GroupRef, options: CreateGroupOptions, nowMs: number): void {
   const { key, group } = ref
   checkEntriesRead(options.entriesRead)
+  if (options.from !== '$') checkId(options.from)
   const found = options.mkStream === true ? database.find(key, nowMs) : database.require(key, nowMs)
   if (found?.group(group) !== undefined)
     throw new EngineError('GROUP_EXISTS', `'${key}' has a group '${group}' already`)
@@ -48,6 +49,7 @@ export function setGroup(
 ): void {
   const { key, group } = ref
   checkEntriesRead(options.entriesRead)
+  if (options.from !== '$') checkId(options.from)
   const stream = database.require(key, nowMs)
   requireGroup(stream, ref)
   const lastId = options.from === '$' ? stream.lastId : options.from

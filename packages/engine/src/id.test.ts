@@ -146,6 +146,7 @@ describe('bounds of a range', () => {
 describe('the ID of an append', () => {
   it('is chosen, partly chosen, or given', () => {
     expect(parseNewId('*')).toEqual({ kind: 'auto' })
+    expect(parseNewId('*\0 and more')).toEqual({ kind: 'auto' })
     expect(parseNewId('5-*')).toEqual({ kind: 'auto-seq', ms: 5n })
     expect(parseNewId(`${MAX}-*`)).toEqual({ kind: 'auto-seq', ms: 2n ** 64n - 1n })
     expect(parseNewId('5-1')).toEqual({ kind: 'exact', id: id(5n, 1n) })

@@ -42,6 +42,12 @@ export function isZero(id: StreamId): boolean {
   return id.ms === 0n && id.seq === 0n
 }
 
+/** Refuses what is not two unsigned 64-bit numbers: an ID that no parser here has made. */
+export function checkId(id: StreamId): void {
+  if (id.ms >= 0n && id.ms <= U64_MAX && id.seq >= 0n && id.seq <= U64_MAX) return
+  refuse(formatId(id))
+}
+
 /** The ID right after, or undefined after the last. */
 export function nextId(id: StreamId): StreamId | undefined {
   if (id.seq < U64_MAX) return { ms: id.ms, seq: id.seq + 1n }
@@ -90,8 +96,8 @@ export function parseUpperBound(text: string): StreamId {
 
 /** What an append takes: `*`, `<ms>-*`, or a concrete ID. */
 export function parseNewId(text: string): NewId {
-  if (text === '*') return { kind: 'auto' }
   const cString = untilNul(text)
+  if (cString === '*') return { kind: 'auto' }
   if (text.length <= TEXT_BYTES_MAX && cString.endsWith('-*') && cString.indexOf('-') === cString.length - 2) {
     const ms = readU64(cString.slice(0, -2))
     return ms === undefined ? refuse(text) : { kind: 'auto-seq', ms }
