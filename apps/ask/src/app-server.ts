@@ -13,6 +13,7 @@ import type { Express } from 'express'
 import { createRelay, type LanguageModel, type Relay } from '@millrace/relay'
 import type { Backend } from 'millrace'
 import type { Server as SocketServer } from 'socket.io'
+import { Backlog } from './backlog.ts'
 import type { ClientParts } from './client.ts'
 import { type Config, defaultLimits } from './config.ts'
 import { guard, type Gate } from './gate.ts'
@@ -101,7 +102,8 @@ function clientParts(config: Config, parts: AppParts, relay: Relay): ClientParts
     nowMs: Date.now(),
   })
   const inspector = new Inspector(relay, { backendLabel: parts.backend.label, leaseMs: config.leaseMs })
-  return { relay, inspector, payloads: payloads(config.topics), limits, log: parts.log, hello }
+  const backlog = new Backlog(relay, limits.waitingMax, parts.log)
+  return { relay, backlog, inspector, payloads: payloads(config.topics), limits, log: parts.log, hello }
 }
 
 export function createHttpServer(routes: Express, stallMsMax: number = defaultLimits.stallMsMax): HttpServer {

@@ -10,6 +10,7 @@
 import { randomBytes } from 'node:crypto'
 import { isClosing, type FollowBatch, type Relay } from '@millrace/relay'
 import type { Socket } from 'socket.io'
+import type { Backlog } from './backlog.ts'
 import type { Limits } from './config.ts'
 import type { Sink } from './follow.ts'
 import { Follows, type OpenFollow } from './follows.ts'
@@ -23,6 +24,7 @@ import { toWireError, WireFailure } from './wire.ts'
 
 export interface ClientParts {
   readonly relay: Relay
+  readonly backlog: Backlog
   readonly inspector: Inspector
   readonly payloads: Payloads
   readonly limits: Limits
@@ -119,9 +121,7 @@ export class Client {
 
   async #ask(payload: unknown, reply: Reply): Promise<void> {
     const request = parse(this.#parts.payloads.ask, payload)
-    const { answer, created } = await this.#parts.relay.ask(this.#owner, request)
-    this.#parts.log.info({ answer, created }, 'a question was taken')
-    reply({ answer, created })
+    reply(await this.#parts.backlog.take(this.#owner, request))
   }
 
   async #stop(payload: unknown, reply: Reply): Promise<void> {
@@ -163,8 +163,7 @@ export class Client {
     try {
       const { topic, topicQuestion } = parse(this.#parts.payloads.askQuestion, payload)
       const requestId = randomBytes(12).toString('base64url')
-      const { answer } = await this.#parts.relay.ask(this.#owner, { requestId, topic, question: topicQuestion })
-      this.#parts.log.info({ answer }, 'a question was taken')
+      const { answer } = await this.#parts.backlog.take(this.#owner, { requestId, topic, question: topicQuestion })
       const follow = await this.#follows.open(`chunks of ${answer}`, { owner: this.#owner, answer })
       reply({ answer })
       this.#streamChunks(answer, follow)

@@ -39,6 +39,8 @@ export interface Config {
 export interface Limits {
   readonly perMinuteMax: number
   readonly unfinishedMax: number
+  /** Questions that wait for a server to take them, of all sessions. */
+  readonly waitingMax: number
   readonly connectionsMax: number
   readonly connectionsPerAddressMax: number
   readonly followsPerSocketMax: number
@@ -55,6 +57,7 @@ export interface Limits {
 export const defaultLimits: Limits = {
   perMinuteMax: 10,
   unfinishedMax: 3,
+  waitingMax: 1000,
   connectionsMax: 5000,
   connectionsPerAddressMax: 200,
   followsPerSocketMax: 32,

@@ -131,7 +131,7 @@ it('drops an event stream that takes nothing for too long', async () => {
 })
 
 it('lets a whole answer take longer than silence is allowed', async () => {
-  stage = await Stage.start({ limits: { stallMsMax: 100 } })
+  stage = await Stage.start({ limits: { stallMsMax: 500 } })
   const asking = stage.post('/askQuestionWithoutStream', { topic: 'Redis', topicQuestion: 'x' })
   const script = await waitFor(() => stage.model.scripts[0], { what: 'the model' })
   const silent = raw()

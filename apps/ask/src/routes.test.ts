@@ -284,3 +284,10 @@ it('sets the cookie in the WebSocket handshake, and takes the one the client has
   const handshake = await stage.get('/socket.io/?EIO=4&transport=polling')
   expect(handshake.headers.getSetCookie()[0]).toMatch(/^millrace_session=[\w-]{22}; .*HttpOnly; SameSite=Lax$/)
 })
+
+it("lets nobody on the way keep what is one session's own", async () => {
+  stage = await Stage.start()
+  for (const path of ['/api/session', '/api/answers', '/api/answers/unknown/events']) {
+    expect((await stage.get(path)).headers.get('cache-control'), path).toBe('no-store')
+  }
+})

@@ -37,6 +37,7 @@ export function createRoutes(parts: RouteParts): Express {
   app.get('/healthz', (_request, response) => void response.type('text').send('ok'))
   app.get('/readyz', (_request, response) => readiness(parts, response))
   app.use(parts.origins.cors)
+  app.use('/api', noStore)
   app.use((request, response, next) => {
     const session = parts.sessions.of(request)
     if (session.isNew || request.path === '/api/session') response.appendHeader('Set-Cookie', session.setCookie)
@@ -63,6 +64,12 @@ async function readiness(parts: RouteParts, response: Response): Promise<void> {
   response.send(isReady ? 'ready' : 'not ready')
 }
 
+/** What is one session's own is kept by nobody on the way. */
+function noStore(_request: Request, response: Response, next: () => void): void {
+  response.setHeader('Cache-Control', 'no-store')
+  next()
+}
+
 const securityHeaders = helmet({
   contentSecurityPolicy: { useDefaults: false, directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] } },
   referrerPolicy: { policy: 'no-referrer' },
@@ -80,15 +87,9 @@ function addAnswerRoutes(app: Express, parts: RouteParts): void {
   app.get('/api/answers/:answer/events', (request, response) => events(parts, eventStreams, request, response))
 }
 
-async function ask(
-  { relay, payloads, sessions, log }: RouteParts,
-  request: Request,
-  response: Response,
-): Promise<void> {
+async function ask({ backlog, payloads, sessions }: RouteParts, request: Request, response: Response): Promise<void> {
   const question = parse(payloads.ask, request.body)
-  const { answer, created } = await relay.ask(sessions.of(request).owner, question)
-  log.info({ answer, created }, 'a question was taken')
-  response.status(202).json({ answer, created })
+  response.status(202).json(await backlog.take(sessions.of(request).owner, question))
 }
 
 async function list({ relay, payloads, sessions }: RouteParts, request: Request, response: Response): Promise<void> {
@@ -140,12 +141,11 @@ async function followOverHttp(parts: RouteParts, owner: string, request: Request
 
 async function wholeAnswer(parts: RouteParts, request: Request, response: Response): Promise<void> {
   const { topic, topicQuestion } = parse(parts.payloads.askQuestion, request.body)
-  const { owner } = parts.sessions.of(request)
-  const requestId = randomBytes(12).toString('base64url')
-  const { answer } = await parts.relay.ask(owner, { requestId, topic, question: topicQuestion })
-  parts.log.info({ answer }, 'a question was taken')
   // Silence is what this client has asked for.
   response.setTimeout(wholeAnswerMsMax)
+  const { owner } = parts.sessions.of(request)
+  const requestId = randomBytes(12).toString('base64url')
+  const { answer } = await parts.backlog.take(owner, { requestId, topic, question: topicQuestion })
   response.setHeader('X-Answer-Id', answer)
   const closed = closedSignal(response)
   const signal = AbortSignal.any([closed, AbortSignal.timeout(wholeAnswerMsMax)])
@@ -168,7 +168,9 @@ async function wholeAnswer(parts: RouteParts, request: Request, response: Respon
 /** Aborts when the client is gone: it ends the reading and never the answer. */
 function closedSignal(response: Response): AbortSignal {
   const controller = new AbortController()
-  response.once('close', () => controller.abort(new WireFailure('UNAVAILABLE', 'The connection is closed.')))
+  const close = (): void => controller.abort(new WireFailure('UNAVAILABLE', 'The connection is closed.'))
+  if (response.closed) close()
+  else response.once('close', close)
   return controller.signal
 }
 
