@@ -39,6 +39,22 @@ describe('joining deltas', () => {
     expect(texts.every((text) => !/\p{Surrogate}/u.test(text))).toBe(true)
   })
 
+  it('goes on after a chunk that is half a pair alone', async () => {
+    const log = heldLog()
+    const writer = new DeltaWriter(log.append, 0, ignore)
+    await writer.push('\ud83d')
+    await writer.push('\ude00')
+    expect(log.texts).toEqual(['😀'])
+    const state = { pushed: false }
+    const blocked = writer.push('y'.repeat(70_000)).then(() => (state.pushed = true))
+    while (!state.pushed) {
+      log.release()
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+    await blocked
+    expect(log.texts.join('').length).toBe(70_002)
+  })
+
   it('splits a large chunk and keeps pairs whole at each cut', async () => {
     const texts: string[] = []
     const writer = new DeltaWriter(async (text) => void texts.push(text), 0, ignore)

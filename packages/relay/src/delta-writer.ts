@@ -38,7 +38,8 @@ export class DeltaWriter {
   async push(text: string): Promise<void> {
     this.#throwIfFailed()
     this.#waiting += text
-    this.#draining ??= this.#drain()
+    // Half a pair alone is nothing to append yet.
+    if (this.#peek() !== '') this.#draining ??= this.#drain()
     if (this.#waiting.length >= ENTRY_CHARS_MAX) this.#hurry?.()
     while (this.#waiting.length > WAITING_CHARS_MAX && this.#draining !== undefined) {
       await this.#draining
@@ -63,7 +64,7 @@ export class DeltaWriter {
     this.#throwIfFailed()
   }
 
-  /** Never rejects: a failure is kept for the next push() or finish(). */
+  /** Only with something to append. Never rejects: a failure is kept for the next push() or finish(). */
   async #drain(): Promise<void> {
     try {
       for (let text = this.#peek(); text !== ''; text = this.#peek()) {

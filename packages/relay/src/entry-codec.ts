@@ -70,10 +70,25 @@ export function encodeEntry(
   for (const [name, kind] of Object.entries(SHAPES[body.type])) {
     const value = values[name]
     if (value === undefined) continue
-    fields.push(name, kind === 'sources' || kind === 'usage' ? JSON.stringify(value) : String(value))
+    fields.push(name, valueText(kind, value))
   }
   for (const [name, value] of Object.entries(logOnly)) fields.push(name, String(value))
   return fields
+}
+
+/** Throws for what would be damaged once it is in the log; for bodies whose parts come from outside. */
+export function checkBody(body: AnswerBody): void {
+  const values: Readonly<Record<string, unknown>> = { ...body }
+  for (const [name, kind] of Object.entries(SHAPES[body.type])) {
+    const value = values[name]
+    if (value === undefined && kind.endsWith('?')) continue
+    if (value !== undefined && decodeValue(kind, valueText(kind, value)) !== undefined) continue
+    throw new TypeError(`${name}: expected ${EXPECTED[kind]}, got ${valueText('usage', value)}`)
+  }
+}
+
+function valueText(kind: Kind, value: unknown): string {
+  return kind === 'sources' || kind === 'usage' ? (JSON.stringify(value) ?? 'nothing') : String(value)
 }
 
 /** Throws `DamagedEntry` for what is no entry of an answer, naming the entry and the field. */

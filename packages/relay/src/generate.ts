@@ -46,6 +46,7 @@ export class GenerateError extends Error {
     this.name = 'GenerateError'
     this.code = code
     this.retryable = options.retryable
-    this.retryAfterMs = options.retryAfterMs
+    // A wait that could not be read (NaN) is no wait that was asked for.
+    this.retryAfterMs = Number.isFinite(options.retryAfterMs) ? options.retryAfterMs : undefined
   }
 }

@@ -31,6 +31,21 @@ describe('one call of the model', () => {
     expect(await run(quiet)).toMatchObject(['half', { code: 'cut', retryable: true }])
   })
 
+  it('refuses a last event that no reader could decode', async () => {
+    const odd = model(async function* () {
+      yield { type: 'done', finish: 'stop', usage: { inputTokens: Number.NaN }, sources: [] }
+    })
+    expect(await run(odd)).toMatchObject([
+      '',
+      { code: 'internal', cause: { message: expect.stringContaining('usage') } },
+    ])
+  })
+
+  it('takes a wait that is no number for none', () => {
+    const failure = new GenerateError('rate_limit', 'later', { retryable: true, retryAfterMs: Number.NaN })
+    expect(failure.retryAfterMs).toBeUndefined()
+  })
+
   it('hides an unforeseen failure, also one before the first event', async () => {
     const broken = model(() => {
       throw new TypeError('secret')

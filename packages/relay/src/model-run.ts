@@ -9,6 +9,7 @@
  *
  * The signal is looked at before the model's own end is believed: some clients just end when they are aborted.
  */
+import { checkBody } from './entry-codec.ts'
 import { GenerateError, type GenerateEvent, type GenerateRequest, type LanguageModel } from './generate.ts'
 import { orAborted } from './pause.ts'
 
@@ -31,7 +32,11 @@ export async function runModel(
       const next = await orAborted(events.next(), signal)
       signal.throwIfAborted()
       if (next.done === true) throw new GenerateError('cut', 'The answer was cut off', { retryable: true })
-      if (next.value.type === 'done') return next.value
+      if (next.value.type === 'done') {
+        // Else the answer could be written, but never read again.
+        checkBody({ ...next.value, type: 'end', chars: 0, sha256: '' })
+        return next.value
+      }
       chars += next.value.text.length
       if (chars > ANSWER_CHARS_MAX) return { type: 'done', finish: 'length', usage: {}, sources: [] }
       if (next.value.text !== '') await orAborted(onText(next.value.text), signal)

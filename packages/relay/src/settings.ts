@@ -27,7 +27,7 @@ export function settingsFrom(options: RelayOptions): Settings {
   }
 }
 
-function within(name: string, value: number, min: number, max: number): number {
+export function within(name: string, value: number, min: number, max: number): number {
   if (Number.isInteger(value) && value >= min && value <= max) return value
   throw new RelayError('BAD_REQUEST', `${name}: expected a whole number from ${min} to ${max}, got ${value}`)
 }

@@ -23,11 +23,12 @@ import { ReaderHub } from './reader-hub.ts'
 import { pause } from './pause.ts'
 import { closedError, notFound, RelayError } from './relay-error.ts'
 import type { AnswerInfo, AskRequest, QuestionsInfo, Relay, RelayOptions } from './relay.ts'
-import { type Settings, settingsFrom } from './settings.ts'
+import { type Settings, settingsFrom, within } from './settings.ts'
 import { stopAnswer } from './stop.ts'
 import { isClosing, stateOf } from './text.ts'
 
 const GRACE_MS = 10_000
+const GRACE_MS_MAX = 86_400_000
 const LISTED = 50
 const LISTED_MAX = 200
 const BLOCK_MS = 5000
@@ -143,9 +144,10 @@ class StreamRelay implements Relay {
     this.#worker = new QuestionWorker(this.#backend, parts, model)
   }
 
-  close(options: { readonly graceMs?: number } = {}): Promise<void> {
-    this.#closing ??= this.#close(options.graceMs ?? GRACE_MS)
-    return this.#closing
+  async close(options: { readonly graceMs?: number } = {}): Promise<void> {
+    const graceMs = within('graceMs', options.graceMs ?? GRACE_MS, 0, GRACE_MS_MAX)
+    this.#closing ??= this.#close(graceMs)
+    await this.#closing
   }
 
   async #close(graceMs: number): Promise<void> {
@@ -157,7 +159,7 @@ class StreamRelay implements Relay {
   /** Followers hand out what the log still has for them; who is too slow for that goes on elsewhere. */
   async #followersGone(): Promise<void> {
     const deadline = Date.now() + LAST_PAGES_MS
-    while (this.#watching.size > 0 && Date.now() < deadline) await pause(5, AbortSignal.timeout(LAST_PAGES_MS))
+    while (this.#watching.size > 0 && Date.now() < deadline) await pause(5)
   }
 
   #log(answer: string): AnswerLog {
