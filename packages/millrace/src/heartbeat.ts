@@ -1,5 +1,6 @@
 /**
  * Renews the leases of everything a worker holds, three times per lease, and finds out which ones are lost.
+ * Their time is looked at on its own: a renewal that waits for a dead line must not keep an expired lease alive.
  *
  * XCLAIM … JUSTID to oneself resets the idle time without raising the delivery count. It is checked against the
  * owner, else a stale worker would steal its old entries back.
@@ -9,6 +10,9 @@ import type { Backend } from './backend.ts'
 import { Duty } from './duty.ts'
 import type { Leases } from './lease.ts'
 import type { WorkerEvent } from './worker.ts'
+
+/** How late the end of a lease may be noticed, at most. */
+const EXPIRY_MS_MAX = 1000
 
 export interface HeartbeatSite {
   readonly backend: Backend
@@ -22,18 +26,27 @@ export interface HeartbeatSite {
 
 export class Heartbeat {
   readonly #site: HeartbeatSite
-  readonly #duty: Duty
+  readonly #beats: Duty
+  readonly #expiry: Duty
+  /** When the renewal under way was sent; undefined: none is. */
+  #sentAtMs: number | undefined
 
   constructor(site: HeartbeatSite) {
     this.#site = site
-    this.#duty = new Duty(
+    this.#beats = new Duty(
       async () => await this.#beat(),
       () => site.leaseMs / 3,
+    )
+    this.#expiry = new Duty(
+      async () => {
+        if (this.#hasWaited()) this.#loseExpired()
+      },
+      () => Math.min(site.leaseMs / 10, EXPIRY_MS_MAX),
     )
   }
 
   async stop(): Promise<void> {
-    await this.#duty.stop()
+    await Promise.all([this.#beats.stop(), this.#expiry.stop()])
   }
 
   async #beat(): Promise<void> {
@@ -41,6 +54,7 @@ export class Heartbeat {
     const ids = leases.ids()
     if (ids.length === 0) return
     const sentAtMs = performance.now()
+    this.#sentAtMs = sentAtMs
     try {
       const claim = { minIdleMs: 0, ids, ifOwner: consumer, justId: true }
       const { entries, deleted } = await backend.claim(stream, group, consumer, claim)
@@ -55,7 +69,17 @@ export class Heartbeat {
     } catch (error) {
       onEvent({ type: 'error', error })
     }
-    for (const id of leases.expired(performance.now())) this.#lose(id, 'it could not be renewed in time')
+    this.#sentAtMs = undefined
+    this.#loseExpired()
+  }
+
+  /** After this process was held up, a renewal that has only just been sent may still be in time. */
+  #hasWaited(): boolean {
+    return this.#sentAtMs !== undefined && performance.now() - this.#sentAtMs >= this.#site.leaseMs / 3
+  }
+
+  #loseExpired(): void {
+    for (const id of this.#site.leases.expired(performance.now())) this.#lose(id, 'it could not be renewed in time')
   }
 
   #lose(id: Parameters<Leases['lose']>[0], why: string): void {

@@ -81,7 +81,7 @@ export class RedisBackend implements Backend {
     if (first === undefined) throw new StreamError('BAD_ARGUMENT', 'Expected the URL of a Redis, got none')
     if (others.length > 0) return await RedisBackend.#cluster(addresses, options)
     const client = await RedisClient.toServer(first, options)
-    const info = String(await client.send('info', [], 'none'))
+    const info = await infoOf(client)
     if (!/^cluster_enabled:1/m.test(info)) return new RedisBackend(client, serverLabel(info), options)
     await client.close()
     return await RedisBackend.#cluster([first], options)
@@ -303,6 +303,16 @@ export class RedisBackend implements Backend {
         cause: error,
       })
     }
+  }
+}
+
+/** A client whose server cannot be asked is closed again: nobody else holds it. */
+async function infoOf(client: RedisClient): Promise<string> {
+  try {
+    return String(await client.send('info', [], 'none'))
+  } catch (error) {
+    await client.close()
+    throw toStreamError(error, 'INFO')
   }
 }
 

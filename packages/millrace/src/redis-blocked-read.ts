@@ -65,8 +65,8 @@ export class BlockedReads {
     this.#reading--
     const pooled = this.#pooled.get(connection.server) ?? []
     this.#pooled.set(connection.server, pooled)
-    if (connection.redis.status !== 'ready' || pooled.length >= POOLED_MAX || this.#isClosed)
-      connection.redis.disconnect()
+    const isAlive = connection.redis.status === 'ready' && !connection.redis.stream.destroyed
+    if (!isAlive || pooled.length >= POOLED_MAX || this.#isClosed) connection.redis.disconnect()
     else pooled.push(connection)
   }
 
@@ -76,13 +76,26 @@ export class BlockedReads {
     if (unblocker === undefined) {
       unblocker = this.#connect(connection.address, this.#options.replyMs ?? 10_000)
       this.#unblockers.set(connection.server, unblocker)
+      void this.#forgetAtEnd(connection.server, unblocker)
     }
+    const { redis } = await unblocker
     try {
-      return (await (await unblocker).redis.call('client', 'unblock', connection.clientId)) === 1
+      return (await redis.call('client', 'unblock', connection.clientId)) === 1
     } catch (error) {
-      this.#unblockers.delete(connection.server)
+      redis.disconnect()
       throw error
     }
+  }
+
+  /** A server may close idle connections: the next CLIENT UNBLOCK then needs another one. Never rejects. */
+  async #forgetAtEnd(server: string, unblocker: Promise<Connection>): Promise<void> {
+    try {
+      const { redis } = await unblocker
+      if (redis.status !== 'end') await new Promise((resolve) => redis.once('end', resolve))
+    } catch {
+      // It never stood; who asked for it is told.
+    }
+    if (this.#unblockers.get(server) === unblocker) this.#unblockers.delete(server)
   }
 
   close(): void {

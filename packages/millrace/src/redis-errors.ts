@@ -19,7 +19,8 @@ const CODES: readonly (readonly [RegExp, StreamErrorCode])[] = [
 ]
 
 /** The server cannot serve the command now and did not run it: worth another try within the caller's time. */
-const TRANSIENT = /^(LOADING|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|READONLY|UNBLOCKED|BUSY )|Too many Cluster redirections/
+const TRANSIENT =
+  /^(LOADING|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|READONLY|UNBLOCKED|BUSY |MOVED |ASK )|Too many Cluster redirections/
 
 /** The server refuses this client as such; trying again will not help. */
 const REFUSED = /^(WRONGPASS|NOAUTH|NOPERM)|invalid password|invalid username-password/i

@@ -17,7 +17,7 @@ import { StreamError } from './errors.ts'
 import { BlockedRead, type BlockedReads, LineLost } from './redis-blocked-read.ts'
 import { closedError, type CommandArgument, type Effect, type RedisClient } from './redis-client.ts'
 import { entries, lastId, streams } from './redis-replies.ts'
-import { isReply } from './redis-errors.ts'
+import { isReply, isTransient } from './redis-errors.ts'
 
 const COUNT = 100
 const POLL_MS = 25
@@ -207,6 +207,8 @@ export class RedisReader {
   }
 
   #lineLost(error: unknown, kind: ReadKind): unknown {
+    // MOVED and the like: the slot is another node's now, which the Cluster is asked for before the next try.
+    if (isTransient(error)) this.#client.refresh()
     if (!(error instanceof LineLost)) return error
     this.#client.refresh()
     const code = kind.effect === 'write' ? 'OUTCOME_UNKNOWN' : 'UNAVAILABLE'

@@ -73,6 +73,8 @@ const HANDED_BACK_IDLE_MS = 24 * 60 * 60 * 1000
 /** Acknowledgements that wait for an answer; more than that and no new entries are read. */
 const UNSETTLED_MAX = 1024
 const LAST_ACKNOWLEDGEMENTS_MS = 2000
+/** With the jitter of a sweep still what a timer can count: beyond that it would fire at once. */
+const WAIT_MS_MAX = 2 ** 30
 
 export class Worker<T> {
   readonly consumer: string
@@ -101,8 +103,8 @@ export class Worker<T> {
   ) {
     const { concurrency = 16, leaseMs = 30_000, sweepMs = 5000, blockMs = 5000, from = '0-0' as EntryId } = options
     checkInteger('concurrency', concurrency, 1)
-    checkInteger('leaseMs', leaseMs, 1)
-    checkInteger('sweepMs', sweepMs, 1)
+    checkInteger('leaseMs', leaseMs, 1, WAIT_MS_MAX)
+    checkInteger('sweepMs', sweepMs, 1, WAIT_MS_MAX)
     checkInteger('blockMs', blockMs, 1, BLOCK_MS_MAX)
     if (options.consumer !== undefined) checkName('consumer', options.consumer)
     this.consumer = options.consumer ?? `${hostname()}-${process.pid}-${randomBytes(4).toString('hex')}`
@@ -133,7 +135,9 @@ export class Worker<T> {
    * that other workers take it at once. Idempotent.
    */
   async stop(options: StopOptions = {}): Promise<void> {
-    this.#stopped ??= this.#stop(options.graceMs ?? 10_000)
+    const { graceMs = 10_000 } = options
+    checkInteger('graceMs', graceMs, 0, BLOCK_MS_MAX)
+    this.#stopped ??= this.#stop(graceMs)
     await this.#stopped
   }
 
@@ -233,6 +237,8 @@ export class Worker<T> {
   }
 
   #tell(event: WorkerEvent): void {
+    // Found by the sweep: nobody else owns such an entry, so its handler may finish.
+    if (event.type === 'deleted') for (const id of event.ids) this.#leases.gone(id)
     if (event.type === 'error' && event.error instanceof StreamError && event.error.code === 'CLOSED') {
       // Without its backend a worker can neither read, renew nor acknowledge. Said once, then it stops.
       if (this.#isDraining) return
