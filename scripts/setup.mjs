@@ -25,19 +25,20 @@ export function ensurePackages() {
   run('npm', ['ci', '--no-audit', '--no-fund'])
 }
 
-/** The test's real parts. On Debian and its relatives, as root, they are installed; elsewhere it is said how. */
+/**
+ * The tests' real parts. On Debian and its relatives, as root, they are installed; elsewhere it is said how.
+ * Returns where Chromium is.
+ */
 export function ensureTestParts() {
-  const missing = []
-  if (find('redis-server') === undefined) missing.push('redis-server')
-  if (find(process.env.CHROMIUM_PATH ?? 'chromium') === undefined) missing.push('chromium')
-  if (missing.length === 0) return
+  const missing = missingParts()
+  if (missing.length === 0) return chromium()
   if (isDebian() && process.getuid?.() === 0) {
     console.log(`Installing ${missing.join(' and ')} (apt-get) …`)
     run('apt-get', ['update', '-qq'])
     run('apt-get', ['install', '-y', '-qq', '--no-install-recommends', ...missing], {
       DEBIAN_FRONTEND: 'noninteractive',
     })
-    return
+    if (missingParts().length === 0) return chromium()
   }
   fail(
     [
@@ -47,6 +48,17 @@ export function ensureTestParts() {
       '  elsewhere:       redis-server 7 on the PATH, and CHROMIUM_PATH=/path/to/chromium',
     ].join('\n'),
   )
+}
+
+function missingParts() {
+  const missing = []
+  if (find(process.env.REDIS_SERVER ?? 'redis-server') === undefined) missing.push('redis-server')
+  if (chromium() === undefined) missing.push('chromium')
+  return missing
+}
+
+function chromium() {
+  return find(process.env.CHROMIUM_PATH ?? 'chromium')
 }
 
 export function run(command, args, env = {}) {

@@ -9,10 +9,10 @@ const rest = process.argv.slice(2).filter((argument) => argument !== '--long')
 
 requireNode()
 ensurePackages()
-ensureTestParts()
+const chromium = ensureTestParts()
 const { buildPage } = await import('./build.mjs')
 buildPage() // the browser tests look at the page as it is shipped
 
-const env = { ...process.env, NO_COLOR: '1', ...(long ? { MILLRACE_RUNS: '20000' } : {}) }
+const env = { ...process.env, NO_COLOR: '1', CHROMIUM_PATH: chromium, ...(long ? { MILLRACE_RUNS: '20000' } : {}) }
 const result = spawnSync(bin('vitest'), ['run', ...rest], { cwd: root, stdio: 'inherit', env })
 process.exit(result.status ?? 1)
