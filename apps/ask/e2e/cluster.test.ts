@@ -53,6 +53,8 @@ it('stops from another tab, also when another server produces', async () => {
   for (const server of stage.servers) {
     stage.proxy.retarget(server.port)
     const page = await openTab(stage, context)
+    // Slow enough for the other tab to be open before it ends, on a busy machine too.
+    stage.provider.next({ text, tokensPerSecond: 20 })
     const answer = await ask(page, 'Count until I say stop')
     const other = await openTab(stage, context, `#/a/${answer}`)
     await untilChars(other, 100)
@@ -62,4 +64,4 @@ it('stops from another tab, also when another server produces', async () => {
     await page.close()
     await other.close()
   }
-})
+}, 40_000)

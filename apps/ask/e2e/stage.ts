@@ -185,17 +185,20 @@ export async function openTab(stage: Stage, context: BrowserContext, path = ''):
 
 /** Asks and resolves the answer's id, as soon as the first words are there. */
 export async function ask(page: Page, question: string): Promise<string> {
+  const before = await page.evaluate(
+    () => document.querySelector<HTMLElement>('[data-testid="answer-text"]')?.dataset['answer'],
+  )
   await page.getByTestId('question-box').fill(question)
   await page.getByTestId('ask-button').click()
-  return await answerId(page)
+  return await answerId(page, before)
 }
 
-/** The id of the answer that is shown, once it has some text. */
-export async function answerId(page: Page): Promise<string> {
-  const handle = await page.waitForFunction(() => {
-    const element = document.querySelector<HTMLElement>('[data-testid="answer-text"]')
-    return Number(element?.dataset['chars'] ?? 0) > 0 ? element?.dataset['answer'] : undefined
-  })
+/** The id of the answer that is shown, once it has some text; `before` is one that may still be shown, and isn't meant. */
+export async function answerId(page: Page, before?: string): Promise<string> {
+  const handle = await page.waitForFunction((old) => {
+    const { answer, chars } = document.querySelector<HTMLElement>('[data-testid="answer-text"]')?.dataset ?? {}
+    return answer !== old && Number(chars ?? 0) > 0 ? answer : undefined
+  }, before)
   return String(await handle.jsonValue())
 }
 

@@ -94,6 +94,8 @@ async function askWith(stage: Stage, page: Page): Promise<void> {
     stage.provider.next({ text: part.join('\n\n'), tokensPerSecond: 600, splitBytes: 7 })
     if (page.url() === 'about:blank') await page.goto(stage.pageUrl)
     else await page.goto(`${stage.pageUrl}#/`)
+    // The answer before is gone, so that it can't pass for this one.
+    await page.getByTestId('suggestion').first().waitFor()
     await page.getByTestId('question-box').fill('Say something dangerous')
     await page.getByTestId('ask-button').click()
     await untilState(page, 'done', 60_000)

@@ -15,13 +15,14 @@ export type Outcome =
   | { readonly kind: 'asked'; readonly answer: string; readonly wholeMs?: number }
   | { readonly kind: 'refused'; readonly error: WireError }
 
+const STOPPED: WireError = { code: 'STOPPED', message: 'Stopped before there was an answer.' }
 const ATTEMPTS_MAX = 10
 const ATTEMPT_MS = 1500
 const WHOLE_TIMEOUT_MS = 15 * 60_000
 
 export async function askStreaming(connection: Connection, request: AskRequest, signal: AbortSignal): Promise<Outcome> {
   let error = OFFLINE
-  for (let attempt = 0; attempt < ATTEMPTS_MAX && !signal.aborted; attempt++) {
+  for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
     const reply = await connection.call('ask', request)
     if (reply.ok) {
       const { answer } = reply.payload
@@ -30,7 +31,8 @@ export async function askStreaming(connection: Connection, request: AskRequest, 
     }
     error = reply.error
     if (error.code !== OFFLINE.code && error.code !== TIMEOUT.code) break
-    await pause(ATTEMPT_MS)
+    await pause(ATTEMPT_MS, signal)
+    if (signal.aborted) return refused(STOPPED)
   }
   return refused(error)
 }
@@ -52,7 +54,7 @@ export async function askWhole(connection: Connection, request: AskRequest, sign
     body = (await response.json()) as typeof body
   } catch {
     // Aborted, unreachable or not JSON: there is no more to say than that.
-    return refused(signal.aborted ? { code: 'STOPPED', message: 'Stopped before there was an answer.' } : OFFLINE)
+    return refused(signal.aborted ? STOPPED : OFFLINE)
   }
   const wholeMs = performance.now() - beganAt
   const header = response.headers.get('x-answer-id')
@@ -82,6 +84,15 @@ function refused(error: WireError): Outcome {
   return { kind: 'refused', error }
 }
 
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms))
+function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      clearTimeout(timer)
+      signal.removeEventListener('abort', done)
+      resolve()
+    }
+    const timer = setTimeout(done, ms)
+    if (signal.aborted) done()
+    else signal.addEventListener('abort', done)
+  })
 }

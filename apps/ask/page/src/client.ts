@@ -148,31 +148,33 @@ export class Client {
   }
 
   async ask(topic: string, question: string, whole: boolean): Promise<void> {
-    if (this.#state.asking !== undefined) return
+    // One at a time; but who has gone on to another answer meanwhile doesn't wait for the first.
+    if (this.#state.asking !== undefined && this.#followed.log === undefined) return
     const asking = { question, whole, sinceMs: Date.now() }
     this.#set({ asking, refusal: undefined, stopping: false })
     const before = this.#followed.log?.answer
     this.#followed.open(undefined)
     const request = { requestId: newRequestId(), topic, question }
-    this.#aborter = new AbortController()
-    const outcome = whole
-      ? await askWhole(this.#connection, request, this.#aborter.signal)
-      : await askStreaming(this.#connection, request, this.#aborter.signal)
-    this.#aborter = undefined
+    const aborter = new AbortController()
+    this.#aborter = aborter
+    const outcome = await (whole ? askWhole : askStreaming)(this.#connection, request, aborter.signal)
+    const isLatest = this.#state.asking === asking
+    // Unless the reader has gone on to another answer, or another question, meanwhile.
+    const isAwaited = isLatest && this.#followed.log === undefined
+    if (isLatest) this.#set({ asking: undefined })
     if (outcome.kind === 'refused') {
-      const refusal = { ...outcome.error, atMs: Date.now(), question }
-      if (this.#followed.log === undefined) this.open(before)
-      this.#set({ asking: undefined, refusal })
+      if (isAwaited) this.open(before)
+      this.#set({ refusal: { ...outcome.error, atMs: Date.now(), question } })
       return
     }
     if (outcome.wholeMs !== undefined) this.#measureWhole(outcome.answer, outcome.wholeMs)
     this.#keep(this.#logs.get(outcome.answer) ?? new AnswerLog(outcome.answer, question))
-    this.#set({ asking: undefined })
-    // Unless the reader has gone on to another answer meanwhile.
-    if (this.#followed.log === undefined) {
+    if (isAwaited) {
       this.#navigate(outcome.answer)
       this.open(outcome.answer)
     }
+    // Stopped on its way: the server had taken it all the same.
+    if (aborter.signal.aborted) void this.#stopAnswer(outcome.answer)
     void this.refreshHistory()
   }
 
@@ -188,7 +190,7 @@ export class Client {
     if (stopping) return
     this.#set({ stopping: true })
     const open = this.#followed.log?.answer
-    const answer = open ?? (asking === undefined ? undefined : await findWhole(this.#connection, asking))
+    const answer = open ?? (asking?.whole === true ? await findWhole(this.#connection, asking) : undefined)
     if (answer === undefined) this.#aborter?.abort()
     else await this.#stopAnswer(answer)
     this.#set({ stopping: false })

@@ -9,6 +9,7 @@ import { useCopy, useNow } from './hooks.ts'
 import { AgainIcon, CheckIcon, CopyIcon, DownIcon } from './icons.tsx'
 import { EndNotes, InterruptionNotes } from './notes.tsx'
 import { Prose } from './prose.tsx'
+import { QuestionHeading } from './question-heading.tsx'
 
 export interface AnswerProps {
   readonly open: AnswerView
@@ -38,9 +39,7 @@ export function Answer(props: AnswerProps): ReactNode {
         tabIndex={0}
       >
         <div ref={contentRef} className="mx-auto max-w-[740px]">
-          <h1 className="mb-3 text-[19px] leading-[1.3] font-[650] tracking-[-0.02em] text-balance whitespace-pre-line [overflow-wrap:anywhere] phone:text-[22px]">
-            {open.question || (open.trouble ? 'Not found' : 'Loading…')}
-          </h1>
+          <QuestionHeading question={open.question || (open.trouble ? 'Not found' : 'Loading…')} />
           {isMissing ? undefined : <Meta {...props} />}
           {props.fromHandbook && !isMissing && <GuideLine />}
           <InterruptionNotes interruptions={open.interruptions} />
@@ -95,7 +94,8 @@ function Meta({ open, watching, wholeMs }: AnswerProps): ReactNode {
   const running = isRunning(open)
   const receivedMs = wholeMs ?? open.firstMs
   return (
-    <div className="mb-4.5 flex flex-wrap gap-x-4.5 gap-y-1.5 text-[13px] text-soft tabular-nums [&_b]:font-semibold [&_b]:text-ink">
+    // As high as it gets, so that no figure moves the text when it comes.
+    <div className="mb-4.5 flex flex-wrap content-start gap-x-4.5 gap-y-1.5 text-[13px] max-phone:min-h-12 max-[360px]:min-h-[75px] text-soft tabular-nums [&_b]:font-semibold [&_b]:text-ink">
       <span
         data-testid="answer-state"
         data-state={open.state}
@@ -133,15 +133,6 @@ function Meta({ open, watching, wholeMs }: AnswerProps): ReactNode {
         </span>
       )}
       {watching !== undefined && watching > 1 && <span>{watching} tabs watching</span>}
-      {open.proof === 'verified' && (
-        <span
-          className="inline-flex items-center gap-1 text-ok"
-          data-testid="proof"
-          title="Length and SHA-256 of this text are those of the stream’s last entry"
-        >
-          <CheckIcon /> verified against the stream
-        </span>
-      )}
     </div>
   )
 }
@@ -198,10 +189,20 @@ function Actions({ open, again }: AnswerProps): ReactNode {
           {copied ? 'Copied' : 'Copy answer'}
         </button>
       )}
-      {open.question !== '' && (
+      {/* A failed one has a button of its own, which also keeps the time to wait. */}
+      {open.question !== '' && open.state !== 'failed' && (
         <button type="button" className="quiet-button" data-testid="regenerate" onClick={again}>
           <AgainIcon /> Regenerate
         </button>
+      )}
+      {open.proof === 'verified' && (
+        <span
+          className="inline-flex min-h-8 items-center gap-1 px-1 text-[12.5px] text-ok"
+          data-testid="proof"
+          title="Length and SHA-256 of this text are those of the stream’s last entry"
+        >
+          <CheckIcon /> verified against the stream
+        </span>
       )}
     </div>
   )
@@ -222,9 +223,7 @@ export function AskingPane({ asking }: { readonly asking: Asking }): ReactNode {
   return (
     <div className="min-h-0 flex-1 overflow-y-auto px-4 py-4.5 phone:px-8 phone:py-7">
       <div className="mx-auto max-w-[740px]">
-        <h1 className="mb-3 text-[19px] leading-[1.3] font-[650] tracking-[-0.02em] text-balance whitespace-pre-line [overflow-wrap:anywhere] phone:text-[22px]">
-          {asking.question}
-        </h1>
+        <QuestionHeading question={asking.question} />
         <div className="mb-4.5 flex gap-x-4.5 text-[13px] text-soft tabular-nums">
           <span
             data-testid="answer-state"

@@ -21,6 +21,9 @@ import { articleInHash } from '../route.ts'
 import { RefusalNote } from './notes.tsx'
 import { Suggestions, Welcome } from './welcome.tsx'
 
+const NAME = 'Ask Me About Redis'
+const TITLE_CHARS_MAX = 80
+
 type Panel = 'history' | 'stream' | undefined
 
 export function App({ client }: { readonly client: Client }): ReactNode {
@@ -37,10 +40,18 @@ export function App({ client }: { readonly client: Client }): ReactNode {
     composer.current?.focus()
   }, [])
   const { open, asking, history, hello, inspection } = state
+  const choose = useCallback(
+    (answer: string) => {
+      setPanel(undefined)
+      client.open(answer)
+    },
+    [client],
+  )
+  useTitle(open?.question || asking?.question)
   const isEmpty = open === undefined && asking === undefined
   const hasHistory = history !== undefined && history.length > 0
   const historyPane = (
-    <History history={history} open={open?.answer} skewMs={state.skewMs} goHome={goHome} chosen={closePanel} />
+    <History history={history} open={open?.answer} skewMs={state.skewMs} goHome={goHome} chosen={choose} />
   )
   const streamPane = <StreamPane state={state} />
   const columns = `${isDesk && hasHistory ? 'with-history' : ''} ${isEmpty ? '' : 'with-stream'}`
@@ -91,6 +102,13 @@ export function App({ client }: { readonly client: Client }): ReactNode {
   )
 }
 
+/** Tabs and bookmarks are told apart by their question. */
+function useTitle(question: string | undefined): void {
+  useEffect(() => {
+    document.title = question ? `${question.slice(0, TITLE_CHARS_MAX)} · ${NAME}` : NAME
+  }, [question])
+}
+
 /** `undefined` when nothing is followed. */
 function caughtUpOf(open: PageState['open']): boolean | undefined {
   if (open === undefined || open.trouble !== undefined) return undefined
@@ -137,7 +155,7 @@ function Main({ client, state, isEmpty, composer, openArticle, hasDialog }: Main
   useEscape(running && !hasDialog, stop)
   useEffect(() => {
     // A question that wasn't taken goes back into the box.
-    if (refusal !== undefined) composer.current?.fill(refusal.question)
+    if (refusal !== undefined) composer.current?.restore(refusal.question)
   }, [refusal, composer])
   return (
     <main
@@ -161,7 +179,7 @@ function Main({ client, state, isEmpty, composer, openArticle, hasDialog }: Main
         <RefusalNote
           refusal={refusal}
           again={() => {
-            composer.current?.fill('')
+            composer.current?.take(refusal.question)
             ask(refusal.question)
           }}
           dismiss={() => client.dismissRefusal()}
@@ -171,6 +189,7 @@ function Main({ client, state, isEmpty, composer, openArticle, hasDialog }: Main
         ref={composer}
         empty={isEmpty}
         running={running}
+        busy={open === undefined && asking !== undefined}
         stopping={state.stopping}
         whole={whole}
         setWhole={setWhole}

@@ -1,4 +1,7 @@
-/** The question box: Enter sends, Shift+Enter breaks the line, and while an answer runs the button stops it. */
+/**
+ * The question box: Enter sends, Shift+Enter breaks the line. While an answer runs the button stops it, and a
+ * question that is written meanwhile can be asked beside it.
+ */
 import {
   useEffect,
   useImperativeHandle,
@@ -7,6 +10,7 @@ import {
   useState,
   type KeyboardEvent,
   type ReactNode,
+  type RefObject,
   type Ref,
 } from 'react'
 import { formatBytes, formatSpan } from '../format.ts'
@@ -14,7 +18,10 @@ import type { Hello } from '../wire.ts'
 import { SearchIcon } from './icons.tsx'
 
 export interface ComposerHandle {
-  readonly fill: (text: string) => void
+  /** Puts a question back that wasn't taken, unless there is another by now. */
+  readonly restore: (question: string) => void
+  /** The opposite: empties the box, if that question is still in it. */
+  readonly take: (question: string) => void
   readonly focus: () => void
 }
 
@@ -22,6 +29,8 @@ export interface ComposerProps {
   readonly ref: Ref<ComposerHandle>
   readonly empty: boolean
   readonly running: boolean
+  /** A question is on its way: the next one has to wait until that is taken. */
+  readonly busy: boolean
   readonly stopping: boolean
   readonly whole: boolean
   readonly setWhole: (whole: boolean) => void
@@ -36,11 +45,11 @@ const QUESTION_BYTES_MAX = 16_384
 const encoder = new TextEncoder()
 
 export function Composer(props: ComposerProps): ReactNode {
-  const { ref, empty, running, hello, ask } = props
+  const { ref, empty, running, busy, hello, ask } = props
   const [text, setText] = useState('')
   const [topic, setTopic] = useState<string>()
   const box = useRef<HTMLTextAreaElement>(null)
-  useImperativeHandle(ref, () => ({ fill: setText, focus: () => box.current?.focus() }), [])
+  useImperativeHandle(ref, () => handleOf(setText, box), [])
   useLayoutEffect(() => grow(box.current), [text])
   useEffect(() => {
     // On a phone the focus would bring up the keyboard over the page.
@@ -50,7 +59,7 @@ export function Composer(props: ComposerProps): ReactNode {
   const bytes = encoder.encode(text).length
   const bytesMax = hello?.questionBytesMax ?? QUESTION_BYTES_MAX
   const tooLong = bytes > bytesMax
-  const canSend = text.trim() !== '' && !tooLong && !running
+  const canSend = text.trim() !== '' && !tooLong && !busy
   const topics = hello?.topics ?? []
   const send = (): void => {
     if (!canSend) return
@@ -103,6 +112,17 @@ export function Composer(props: ComposerProps): ReactNode {
   )
 }
 
+function handleOf(
+  setText: (change: (text: string) => string) => void,
+  box: RefObject<HTMLTextAreaElement | null>,
+): ComposerHandle {
+  return {
+    restore: (question) => setText((text) => (text.trim() === '' ? question : text)),
+    take: (question) => setText((text) => (text === question ? '' : text)),
+    focus: () => box.current?.focus(),
+  }
+}
+
 function placeholder(empty: boolean): string {
   return empty ? 'Type your question here…' : 'Ask something else'
 }
@@ -125,32 +145,34 @@ function SendOrStop({
   readonly canSend: boolean
   readonly stop: () => void
 }): ReactNode {
-  if (running) {
-    return (
-      <button
-        key="stop"
-        type="button"
-        data-testid="stop-button"
-        onClick={stop}
-        disabled={stopping}
-        className="inline-flex h-10 flex-none items-center gap-2 rounded-[10px] bg-ink px-4 text-[13.5px] font-semibold text-card hover:opacity-90"
-      >
-        <span className="size-2.5 rounded-[2px] bg-current" aria-hidden="true" />
-        {stopping ? 'Stopping' : 'Stop'}
-      </button>
-    )
-  }
   return (
-    <button
-      key="ask"
-      type="submit"
-      data-testid="ask-button"
-      aria-label="Ask"
-      aria-disabled={!canSend}
-      className="inline-grid h-10 w-12 flex-none place-items-center rounded-[10px] bg-red text-white hover:bg-red-solid"
-    >
-      <SearchIcon />
-    </button>
+    <span className="flex flex-none gap-1.5">
+      {(!running || canSend) && (
+        <button
+          key="ask"
+          type="submit"
+          data-testid="ask-button"
+          aria-label="Ask"
+          aria-disabled={!canSend}
+          className="inline-grid h-10 w-12 flex-none place-items-center rounded-[10px] bg-red text-white hover:bg-red-solid"
+        >
+          <SearchIcon />
+        </button>
+      )}
+      {running && (
+        <button
+          key="stop"
+          type="button"
+          data-testid="stop-button"
+          onClick={stop}
+          disabled={stopping}
+          className="inline-flex h-10 flex-none items-center gap-2 rounded-[10px] bg-ink px-4 text-[13.5px] font-semibold text-card hover:opacity-90"
+        >
+          <span className="size-2.5 rounded-[2px] bg-current" aria-hidden="true" />
+          {stopping ? 'Stopping' : 'Stop'}
+        </button>
+      )}
+    </span>
   )
 }
 

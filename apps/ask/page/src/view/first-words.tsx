@@ -28,7 +28,7 @@ export function FirstWords(props: FirstWordsProps): ReactNode {
       <h2 className="mb-2 text-[13px] font-[650]">First words after</h2>
       <Bar name="streaming" ms={streamingMs} longest={longest} className="bg-red" />
       <Bar name="without stream" ms={withoutMs} longest={longest} className="bg-edge" />
-      <p className="mt-1.5 text-[11.5px] leading-4 text-faint">{note}</p>
+      <p className="mt-1.5 min-h-8 text-[11.5px] leading-4 text-faint">{note}</p>
     </section>
   )
 }

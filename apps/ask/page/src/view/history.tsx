@@ -12,8 +12,8 @@ export interface HistoryProps {
   readonly open: string | undefined
   readonly skewMs: number
   readonly goHome: () => void
-  /** Called when an answer was chosen: a drawer closes. */
-  readonly chosen?: () => void
+  /** The address may be the answer's own already, and its link would change nothing. */
+  readonly chosen: (answer: string) => void
 }
 
 export const History = memo(function History({ history, open, skewMs, goHome, chosen }: HistoryProps): ReactNode {
@@ -60,13 +60,15 @@ function Question({
 }: {
   readonly summary: Summary
   readonly current: boolean
-  readonly chosen: (() => void) | undefined
+  readonly chosen: (answer: string) => void
 }): ReactNode {
   const mark = MARKS[summary.state]
   return (
     <a
       href={hashOf(summary.answer)}
-      onClick={chosen}
+      onClick={(event) => {
+        if (!event.ctrlKey && !event.metaKey && !event.shiftKey) chosen(summary.answer)
+      }}
       aria-current={current ? 'page' : undefined}
       title={summary.question}
       className={`flex min-h-9 items-center gap-2 rounded-[9px] px-2.5 py-1.5 text-[13.5px] ${

@@ -218,13 +218,13 @@ function Questions({ inspection }: { readonly inspection: Inspection | undefined
       </table>
       {questions && (
         <p className="mt-2 truncate text-[11.5px] text-faint" title={questions.stream}>
-          {formatCount(questions.length)} {questions.length === 1 ? 'entry' : 'entries'} in{' '}
-          <code className="font-mono">{questions.stream}</code>
+          {formatCount(questions.length)} {questions.length === 1 ? 'entry' : 'entries'}
           {questions.group && `, ${questions.group.pending} pending`}
-          {questions.group?.lag !== undefined && `, ${questions.group.lag} behind`}
+          {questions.group?.lag !== undefined && `, ${questions.group.lag} behind`} in{' '}
+          <code className="font-mono">{questions.stream}</code>
         </p>
       )}
-      {questions && questions.pending.length > 0 && <PendingList pending={questions.pending} />}
+      {questions && <PendingList pending={questions.pending} />}
     </section>
   )
 }
@@ -251,6 +251,14 @@ function PendingList({ pending }: { readonly pending: readonly Pending[] }): Rea
             <td className="right text-soft">{formatAge(each.idleMs)}</td>
           </tr>
         ))}
+        {/* A row's height is kept: each answer would move the list above it twice. */}
+        {pending.length === 0 && (
+          <tr>
+            <td colSpan={4} className="text-faint">
+              none
+            </td>
+          </tr>
+        )}
       </tbody>
     </table>
   )

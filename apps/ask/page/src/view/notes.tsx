@@ -41,7 +41,7 @@ export function EndNotes({
             <strong className="font-semibold">{failureSentence(error.code)}</strong>
             {error.message !== '' && <span className="block text-[12.5px] opacity-90">{error.message}</span>}
           </span>
-          <RetryButton retryAtMs={error.atMs + (error.retryAfterMs ?? 0) - skewMs} again={again} />
+          <RetryButton retryAtMs={error.retryAfterMs && error.atMs + error.retryAfterMs - skewMs} again={again} />
         </div>
       )}
       {state === 'stopped' && (
@@ -66,7 +66,14 @@ export function EndNotes({
   )
 }
 
-function RetryButton({ retryAtMs, again }: { readonly retryAtMs: number; readonly again: () => void }): ReactNode {
+/** Without a time to wait for, it may be tried again at once. */
+function RetryButton({
+  retryAtMs = 0,
+  again,
+}: {
+  readonly retryAtMs: number | undefined
+  readonly again: () => void
+}): ReactNode {
   const leftS = useSecondsLeft(retryAtMs)
   return (
     <button type="button" className="quiet-button tabular-nums" onClick={again} disabled={leftS > 0}>
@@ -95,7 +102,7 @@ export function RefusalNote({
       <div className="note bad mb-0! items-center" data-testid="refusal-note">
         <span className="min-w-0 flex-1 basis-60">{refusalSentence(refusal)}</span>
         <span className="flex gap-2">
-          <RetryButton retryAtMs={refusal.atMs + (refusal.retryAfterMs ?? 0)} again={again} />
+          <RetryButton retryAtMs={refusal.retryAfterMs && refusal.atMs + refusal.retryAfterMs} again={again} />
           <button type="button" className="quiet-button" onClick={dismiss}>
             Dismiss
           </button>

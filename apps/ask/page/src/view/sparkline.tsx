@@ -25,8 +25,9 @@ export function Sparkline({ points }: { readonly points: readonly RatePoint[] })
     plot.current?.setData([points.map((each) => each.atS), points.map((each) => each.tokensPerSecond)])
   }, [points, isEmpty])
   const peak = points.reduce((most, each) => Math.max(most, each.tokensPerSecond), 0)
+  // Its place is kept, so that the entries below don't move when it appears.
   return (
-    <figure className={isEmpty ? 'hidden' : 'mt-3'}>
+    <figure className={`mt-3 ${isEmpty ? 'invisible' : ''}`}>
       <div ref={place} className="h-11" aria-hidden="true" />
       <figcaption className="mt-0.5 flex justify-between text-[11.5px] text-faint tabular-nums">
         <span>tokens/s, estimated</span>
