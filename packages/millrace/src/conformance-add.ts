@@ -31,14 +31,25 @@ export const addCases: readonly Case[] = [
   },
   {
     name: 'keeps every byte of names and values',
-    run: async ({ backend, stream }) => {
+    run: async (site) => {
+      const { backend, stream } = site
       const bytes = Uint8Array.from({ length: 256 }, (_, i) => i)
-      await backend.add(stream, [bytes, bytes.toReversed()])
-      const [entry] = await backend.range(stream)
-      assert.deepEqual(
-        entry?.fields.map((value) => [...value]),
-        [[...bytes], Array.from(bytes.toReversed())],
-      )
+      const added = await backend.add(stream, [bytes, bytes.toReversed()])
+      await backend.createGroup(stream, 'g')
+      // Each way out has a path of its own, the claim on Redis even through a script.
+      const ways = [
+        await backend.range(stream),
+        (await backend.read(new Map([[stream, id('0-0')]]))).get(stream),
+        await site.deliver('c'),
+        (await backend.claim(stream, 'g', 'c', { minIdleMs: 0, ids: [added!] })).entries,
+        (await backend.claim(stream, 'g', 'c', { minIdleMs: 0 })).entries,
+      ]
+      for (const way of ways) {
+        assert.deepEqual(
+          way?.[0]?.fields?.map((value) => [...value]),
+          [[...bytes], Array.from(bytes.toReversed())],
+        )
+      }
     },
   },
   {

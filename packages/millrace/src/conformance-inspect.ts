@@ -1,7 +1,7 @@
 /** Conformance of `inspect`. */
 
 import assert from 'node:assert/strict'
-import { type Case, id, rejects } from './conformance-site.ts'
+import { type Case, id, rejects, until } from './conformance-site.ts'
 
 export const inspectCases: readonly Case[] = [
   {
@@ -117,6 +117,10 @@ export const inspectCases: readonly Case[] = [
     run: async (site) => {
       await site.group('1-1', '2-1', '3-1')
       await site.deliver('one', 2)
+      await until('the first consumer to be quiet for a moment', async () => {
+        const [one] = (await site.backend.inspect(site.stream))?.groups[0]?.consumers ?? []
+        return one !== undefined && one.idleMs >= 5
+      })
       await site.deliver('two', 1)
       const consumers = (await site.backend.inspect(site.stream))?.groups[0]?.consumers
       assert.deepEqual(
