@@ -175,3 +175,25 @@ async function upgraded(cookie: string): Promise<TcpSocket> {
   await joined
   return socket
 }
+
+it.each([
+  [64, 'reply'],
+  [65, 'close'],
+] as const)('answers a message in %i pieces with a %s', async (pieces, answer) => {
+  stage = await Stage.start()
+  const socket = await openWebSocket(stage.server.port)
+  tcp.push(socket)
+  const joined = receive(socket, '"hello"')
+  socket.write(frame('40'))
+  await joined
+  const text = '420["list",{}]'.padEnd(pieces, ' ')
+  const answered =
+    answer === 'reply' ? receive(socket, '"answers"') : new Promise((resolve) => socket.resume().once('close', resolve))
+  for (let index = 0; index < pieces; index++) {
+    const piece = frame(index === pieces - 1 ? text.slice(index) : text[index]!)
+    // The first names the kind, the others continue it, and only the last says that it is the last.
+    piece.writeUInt8((index === 0 ? 0x01 : 0x00) | (index === pieces - 1 ? 0x80 : 0), 0)
+    socket.write(piece)
+  }
+  await answered
+})

@@ -19,11 +19,17 @@ const connectTimeoutMs = 10_000
 /** A dead connection is noticed after at most the sum of both. */
 const pingIntervalMs = 10_000
 const pingTimeoutMs = 10_000
+/** Pieces in which one message may come. A browser sends our largest in one. */
+const fragmentsMax = 64
 
 export interface SocketParts extends ClientParts {
   readonly origins: Origins
   readonly sessions: Sessions
   readonly isStopping: () => boolean
+}
+
+interface EngineOnWs {
+  readonly ws: { readonly options: { maxFragments: number } }
 }
 
 export function attachSockets(http: HttpServer, parts: SocketParts): Server {
@@ -45,6 +51,9 @@ export function attachSockets(http: HttpServer, parts: SocketParts): Server {
     if (parts.origins.allows(request.headers.origin)) next()
     else refuseOrigin(response, parts)
   })
+  // Engine.IO hands no option on for this, and ws by itself takes 16,384 pieces, each an object of its own. It makes its
+  // WebSocket server anew when the HTTP server begins to listen.
+  http.on('listening', () => ((io.engine as unknown as EngineOnWs).ws.options.maxFragments = fragmentsMax))
   io.engine.on('initial_headers', (headers: Record<string, string>, request) => {
     const session = parts.sessions.of(request)
     if (session.isNew) headers['Set-Cookie'] = session.setCookie
