@@ -133,7 +133,7 @@ it('counts down to the next attempt where the provider names a wait, and only th
   await expect.poll(() => button.innerText(), { timeout: 6000 }).toBe('Try again')
   stage.provider.next({ failure: { status: 401 } })
   await button.click()
-  await page.getByText('has to set a valid one').waitFor()
+  await page.getByTestId('error-note').getByText('has to set a valid one').waitFor()
   expect(await button.innerText()).toBe('Try again')
 }, 40_000)
 

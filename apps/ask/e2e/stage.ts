@@ -32,8 +32,6 @@ export interface StageOptions {
   readonly servers?: number
   /** What the provider does unless a test says otherwise. */
   readonly behaviour?: Behaviour
-  /** False: no provider, the built-in guide answers. Default true. */
-  readonly hasProvider?: boolean
   readonly env?: Readonly<Record<string, string>>
 }
 
@@ -87,7 +85,8 @@ export async function startStage(options: StageOptions): Promise<Stage> {
     ALLOWED_ORIGINS: `http://127.0.0.1:${pagePort}`,
     QUESTIONS_PER_MINUTE_MAX: '1000',
     LOG_LEVEL: 'warn',
-    ...(options.hasProvider === false ? {} : { OPENAI_BASE_URL: provider.url, OPENAI_MODEL: 'millrace-test' }),
+    OPENAI_BASE_URL: provider.url,
+    OPENAI_MODEL: 'millrace-test',
     ...(redis === undefined ? {} : { REDIS_URL: redis.url }),
     ...options.env,
   }
@@ -180,6 +179,8 @@ export async function openTab(stage: Stage, context: BrowserContext, path = ''):
   const page = await context.newPage()
   await page.goto(stage.pageUrl + path)
   await page.getByTestId('question-box').waitFor()
+  // From here on the browser has its session, too.
+  await page.locator('[data-testid="connection-state"]:is([data-state="live"], [data-state="resumed"])').waitFor()
   return page
 }
 
