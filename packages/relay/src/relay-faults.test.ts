@@ -42,11 +42,11 @@ describe('a relay in trouble', () => {
   }
 
   /** A relay whose line to Redis the test can cut. */
-  async function openFragile(): Promise<Relay> {
+  async function openFragile(leaseMs = 1000): Promise<Relay> {
     proxy = await startProxy({ target: server.port })
     bench.onEnd(() => proxy.stop())
     const fragile = await bench.redis(proxy.url, { replyMs: 1000, unavailableMs: 500 })
-    return bench.relay(fragile, { prefix, server: 'fragile', leaseMs: 1000 })
+    return bench.relay(fragile, { prefix, server: 'fragile', leaseMs })
   }
 
   afterEach(() => {
@@ -97,7 +97,8 @@ describe('a relay in trouble', () => {
 
   it('writes nothing twice when the replies to its entries are lost', async () => {
     const relay = await open()
-    const fragile = await openFragile()
+    // Long enough that five broken connections on a busy machine do not end it: this is about entries, not leases.
+    const fragile = await openFragile(30_000)
     fragile.work(talkative(300, 5))
     const answer = await ask(relay, 'ann', 'lost')
     const reading = readAll(relay, 'ann', answer)
@@ -106,7 +107,7 @@ describe('a relay in trouble', () => {
     const entries = await reading
     expectOneLog(entries)
     expect(textOf(entries)).toBe(talkativeText('lost', 300))
-    expect(types(entries)).not.toContain('restarted')
+    expect(entries.filter((entry) => entry.type === 'restarted')).toEqual([])
   })
 
   it('sits out a short cut of the line, its readers too', async () => {
