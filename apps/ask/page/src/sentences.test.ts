@@ -1,7 +1,7 @@
 /** Interruptions and failures in sentences that people understand. */
 import { describe, expect, it } from 'vitest'
 import type { Interruption } from './answer-log.ts'
-import { failureSentence, interruptionSentence, refusalSentence } from './sentences.ts'
+import { failureSentence, messageTellsMore, interruptionSentence, refusalSentence } from './sentences.ts'
 
 const lost: Interruption = {
   id: '9-0',
@@ -35,4 +35,10 @@ describe('sentences', () => {
     expect(failureSentence('constructor')).toBe('The answer failed.')
     expect(refusalSentence({ code: 'TOO_MANY_QUESTIONS', message: 'At most 10.' })).toBe('At most 10.')
   })
+})
+
+it('adds the words of the server only where ours do not say it already', () => {
+  expect(messageTellsMore('auth')).toBe(false)
+  expect(messageTellsMore('bad_request')).toBe(true)
+  expect(messageTellsMore('from a newer server')).toBe(true)
 })

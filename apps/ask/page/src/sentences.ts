@@ -24,6 +24,11 @@ export function failureSentence(code: string): string {
   return own(FAILURES, code) ?? 'The answer failed.'
 }
 
+/** Whether the server's own words tell more than our sentence for the class does. */
+export function messageTellsMore(code: string): boolean {
+  return own(FAILURES, code) === undefined || ['bad_request', 'too_many_attempts'].includes(code)
+}
+
 const REASONS: Readonly<Record<string, string>> = {
   server_lost: 'The server that was answering stopped',
   server_stopping: 'The server that was answering was shut down',

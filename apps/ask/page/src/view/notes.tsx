@@ -2,7 +2,13 @@
 import type { ReactNode } from 'react'
 import type { AnswerView, Interruption } from '../answer-log.ts'
 import { formatCount } from '../format.ts'
-import { failureSentence, interruptionSentence, refusalSentence, troubleSentence } from '../sentences.ts'
+import {
+  failureSentence,
+  messageTellsMore,
+  interruptionSentence,
+  refusalSentence,
+  troubleSentence,
+} from '../sentences.ts'
 import type { WireError } from '../wire.ts'
 import { useNow } from './hooks.ts'
 
@@ -39,7 +45,9 @@ export function EndNotes({
         <div className="note bad mt-4" data-testid="error-note">
           <span className="min-w-0 flex-1 basis-60">
             <strong className="font-semibold">{failureSentence(error.code)}</strong>
-            {error.message !== '' && <span className="block text-[12.5px] opacity-90">{error.message}</span>}
+            {error.message !== '' && messageTellsMore(error.code) && (
+              <span className="block text-[12.5px] opacity-90">{error.message}</span>
+            )}
           </span>
           <RetryButton retryAtMs={error.retryAfterMs && error.atMs + error.retryAfterMs - skewMs} again={again} />
         </div>
