@@ -9,6 +9,7 @@ import { afterAll, beforeAll, beforeEach, afterEach, describe, expect, it } from
 import {
   answerId,
   ask,
+  cookieOf,
   entriesOf,
   numberedText,
   openTab,
@@ -162,8 +163,7 @@ describe.each<Streams>(['embedded', 'redis'])('an answer on %s', (streams) => {
   it('is asked once by a double submit', async () => {
     const page = await openTab(stage, context)
     const requestId = randomBytes(8).toString('hex')
-    const cookies = await context.cookies(stage.backendUrl)
-    const cookie = cookies.map(({ name, value }) => `${name}=${value}`).join('; ')
+    const cookie = await cookieOf(stage, context)
     const submit = async (): Promise<{ answer: string }> => {
       const response = await fetch(`${stage.backendUrl}/api/answers`, {
         method: 'POST',

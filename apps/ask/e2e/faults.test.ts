@@ -8,6 +8,7 @@ import type { Browser, BrowserContext } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import {
   ask,
+  cookieOf,
   entriesOf,
   numberedText,
   openTab,
@@ -136,8 +137,7 @@ describe.each<Streams>(['embedded', 'redis'])('a line that is cut, on %s', (stre
 })
 
 async function producerOf(stage: Stage, owner: BrowserContext, answer: string): Promise<string> {
-  const cookies = await owner.cookies(stage.backendUrl)
-  const cookie = cookies.map(({ name, value }) => `${name}=${value}`).join('; ')
+  const cookie = await cookieOf(stage, owner)
   const response = await fetch(`${stage.backendUrl}/api/answers/${answer}/events`, {
     headers: { cookie },
     signal: AbortSignal.timeout(10_000),

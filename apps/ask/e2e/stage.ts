@@ -226,14 +226,18 @@ export async function shownText(page: Page): Promise<string> {
 
 /** The answer's entries as the stream has them, by the public Server-Sent Events, with this browser's own cookie. */
 export async function entriesOf(stage: Stage, context: BrowserContext, answer: string): Promise<AnswerEntry[]> {
-  const cookies = await context.cookies(stage.backendUrl)
-  const cookie = cookies.map(({ name, value }) => `${name}=${value}`).join('; ')
   const response = await fetch(`${stage.backendUrl}/api/answers/${answer}/events`, {
-    headers: { cookie },
+    headers: { cookie: await cookieOf(stage, context) },
     signal: AbortSignal.timeout(20_000),
   })
   if (!response.ok) throw new Error(`The stream's entries: ${response.status} ${await response.text()}`)
   return [...(await response.text()).matchAll(/^event: entry\ndata: (.*)$/gm)].map(
     (match) => JSON.parse(match[1]!) as AnswerEntry,
   )
+}
+
+/** What this browser sends the backend as its cookie. */
+export async function cookieOf(stage: Stage, context: BrowserContext): Promise<string> {
+  const cookies = await context.cookies(stage.backendUrl)
+  return cookies.map(({ name, value }) => `${name}=${value}`).join('; ')
 }
