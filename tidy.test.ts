@@ -8,16 +8,36 @@ import { expect, it } from 'vitest'
 
 /** Imports point down this table only; a new arrow is a decision (docs/decisions). `testing` is for tests alone. */
 const mayImport: Record<string, readonly string[]> = {
+  'packages/protocol': [],
   'packages/engine': [],
+  'packages/server': ['@millrace/engine', '@millrace/protocol'],
+  'packages/cli': ['@millrace/engine', '@millrace/protocol', '@millrace/server', 'millrace', '@millrace/relay'],
   'packages/millrace': ['@millrace/engine'],
   'packages/relay': ['millrace'],
   'apps/ask': ['millrace', '@millrace/relay'],
   testing: [],
-  bench: ['@millrace/engine', 'millrace', '@millrace/relay', '@millrace/ask', '@millrace/testing'],
+  bench: [
+    '@millrace/protocol',
+    '@millrace/engine',
+    '@millrace/server',
+    'millrace',
+    '@millrace/relay',
+    '@millrace/ask',
+    '@millrace/testing',
+  ],
 }
-const ours = ['@millrace/engine', 'millrace', '@millrace/relay', '@millrace/ask', '@millrace/testing']
+const ours = [
+  '@millrace/protocol',
+  '@millrace/engine',
+  '@millrace/server',
+  '@millrace/cli',
+  'millrace',
+  '@millrace/relay',
+  '@millrace/ask',
+  '@millrace/testing',
+]
 /** Inside what the project exists for there are no dependencies. */
-const withoutDependencies = ['packages/engine']
+const withoutDependencies = ['packages/protocol', 'packages/engine']
 const bannedFolders = ['lib', 'utils', 'util', 'types', 'helpers', 'helper', 'common', 'core', 'shared', 'misc']
 const linesMax = 450
 

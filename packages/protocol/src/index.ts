@@ -1,0 +1,5 @@
+export { requestLimits, type RequestLimits } from './limits.ts'
+export { ProtocolError } from './protocol-error.ts'
+export { Request } from './request.ts'
+export { RequestParser } from './request-parser.ts'
+export { ReplyWriter } from './reply-writer.ts'

@@ -1,0 +1,250 @@
+/**
+ * Bytes to requests: RESP arrays of bulk strings, and inline commands. Knows no socket; takes chunks cut anywhere.
+ *
+ *   feed(chunk) ──► next() true: `request` is one, in place ──► next() … ──► false: more bytes are needed
+ *
+ *   bytes    │ done │ request in the making │ not looked at │ free │
+ *                   ▲ #start                ▲ #at           ▲ #end
+ *
+ * A chunk that holds whole requests is parsed where it lies. Only what a chunk ends in the middle of is copied, into a
+ * buffer of the parser's own, which grows with what arrives and never by what a peer declares. Parsing goes on where it
+ * stopped, so the cost is linear in the bytes however they are cut.
+ *
+ * Rules and error texts are those of Redis 7.0 (redis.io/docs/latest/develop/reference/protocol-spec), but for two: bytes
+ * other than CR LF after an argument are refused, and so is an inline request that begins with a byte no text begins with.
+ */
+import { splitInline } from './inline.ts'
+import { requestLimits, type RequestLimits } from './limits.ts'
+import { ProtocolError } from './protocol-error.ts'
+import { Request } from './request.ts'
+
+const CR = 13
+const LF = 10
+const OWN_BYTES_MIN = 16_384
+const DECIMAL_DIGITS_MAX = 20
+
+export class RequestParser {
+  /** The request that `next` has found; valid until the next call. */
+  readonly request = new Request()
+  /** False until the client has proved who it is: tighter limits hold. */
+  isAuthenticated = true
+  readonly #limits: RequestLimits
+  #start = 0
+  #at = 0
+  #end = 0
+  /** The bytes are in a buffer of our own, which may be written to. */
+  #isOwn = false
+  /** Arguments that the request in the making still lacks; 0: none is in the making. */
+  #argumentsLeft = 0
+  /** The length of the argument being read; -1: its length line is next. */
+  #bulkLength = -1
+
+  constructor(limits: Partial<RequestLimits> = {}) {
+    this.#limits = { ...requestLimits, ...limits }
+  }
+
+  /** Bytes that wait for the rest of their request. */
+  get waitingBytes(): number {
+    return this.#end - this.#start
+  }
+
+  /** Takes the next bytes; the parser reads them in place until they are parsed. */
+  feed(chunk: Buffer): void {
+    if (this.#start === this.#end) {
+      this.request.bytes = chunk
+      this.#isOwn = false
+      this.#start = 0
+      this.#at = 0
+      this.#end = chunk.length
+      return
+    }
+    this.#makeRoom(chunk.length)
+    this.request.bytes.set(chunk, this.#end)
+    this.#end += chunk.length
+  }
+
+  /** Whether there is one more whole request. Throws `ProtocolError` when what comes cannot be one. */
+  next(): boolean {
+    for (;;) {
+      if (this.#argumentsLeft === 0) {
+        this.request.count = 0
+        this.#start = this.#at
+        if (this.#at === this.#end) return false
+        if (this.request.bytes[this.#at] !== 0x2a) {
+          if (!this.#inline()) return false
+          if (this.request.count > 0) return true
+          continue
+        }
+        if (!this.#multibulk()) return false
+        if (this.#argumentsLeft === 0) continue
+      }
+      return this.#arguments()
+    }
+  }
+
+  /** `*N`; false when the line is not whole. A count of 0 and less asks for nothing, and gets nothing. */
+  #multibulk(): boolean {
+    const end = this.#lineEnd('too big mbulk count string')
+    if (end < 0) return false
+    const count = decimal(this.request.bytes, this.#at + 1, end)
+    if (Number.isNaN(count) || count > this.#limits.argumentsMax) throw new ProtocolError('invalid multibulk length')
+    if (!this.isAuthenticated && count > this.#limits.unauthenticatedArgumentsMax) {
+      throw new ProtocolError('unauthenticated multibulk length')
+    }
+    this.#at = end + 2
+    this.#argumentsLeft = Math.max(count, 0)
+    return true
+  }
+
+  /** The arguments of a request; false when they are not all there. */
+  #arguments(): boolean {
+    const { request } = this
+    const { bytes } = request
+    while (this.#argumentsLeft > 0) {
+      if (this.#bulkLength < 0 && !this.#bulkHeader()) return false
+      const from = this.#at
+      const to = from + this.#bulkLength
+      if (to + 2 > this.#end) {
+        this.#checkSize(to + 2)
+        return false
+      }
+      if (bytes[to] !== CR || bytes[to + 1] !== LF) throw new ProtocolError('expected CRLF after an argument')
+      request.add(from, to)
+      this.#at = to + 2
+      this.#bulkLength = -1
+      this.#argumentsLeft--
+    }
+    this.#start = this.#at
+    return true
+  }
+
+  /** `$N`; false when the line is not whole. */
+  #bulkHeader(): boolean {
+    const { bytes } = this.request
+    const at = this.#at
+    // Hot: nearly every length has one or two digits.
+    if (at + 4 < this.#end && bytes[at] === 0x24) {
+      const first = bytes[at + 1]! - 0x30
+      const second = bytes[at + 2]!
+      if (first >= 0 && first <= 9 && second === CR && bytes[at + 3] === LF) {
+        this.#bulkLength = first
+        this.#at = at + 4
+        return true
+      }
+      if (first > 0 && first <= 9 && second >= 0x30 && second <= 0x39 && bytes[at + 3] === CR && bytes[at + 4] === LF) {
+        this.#bulkLength = first * 10 + second - 0x30
+        this.#at = at + 5
+        return true
+      }
+    }
+    return this.#slowBulkHeader()
+  }
+
+  #slowBulkHeader(): boolean {
+    const { bytes } = this.request
+    const end = this.#lineEnd('too big bulk count string')
+    if (end < 0) return false
+    const type = bytes[this.#at]!
+    if (type !== 0x24) throw new ProtocolError(`expected '$', got '${String.fromCharCode(type)}'`)
+    const length = decimal(bytes, this.#at + 1, end)
+    if (Number.isNaN(length) || length < 0 || length > this.#limits.bulkBytesMax) {
+      throw new ProtocolError('invalid bulk length')
+    }
+    if (!this.isAuthenticated && length > this.#limits.unauthenticatedBulkBytesMax) {
+      throw new ProtocolError('unauthenticated bulk length')
+    }
+    this.#bulkLength = length
+    this.#at = end + 2
+    return true
+  }
+
+  #inline(): boolean {
+    const { request } = this
+    const { bytes } = request
+    const first = bytes[this.#at]!
+    if (first < 0x20 && first !== CR && first !== LF && first !== 9) {
+      throw new ProtocolError(`expected '*' or text, got the byte ${first}`)
+    }
+    const found = bytes.indexOf(LF, this.#at)
+    const end = found < 0 || found >= this.#end ? -1 : found
+    if (end < 0) {
+      if (this.#end - this.#at > this.#limits.lineBytesMax) throw new ProtocolError('too big inline request')
+      return false
+    }
+    const textEnd = end > this.#at && bytes[end - 1] === CR ? end - 1 : end
+    const words = splitInline(bytes.toString('latin1', this.#at, textEnd))
+    if (words === undefined) throw new ProtocolError('unbalanced quotes in request')
+    this.#at = end + 1
+    this.#start = this.#at
+    if (words.length > 0) this.#addWords(words)
+    return true
+  }
+
+  /** Inline words may be shorter than what was quoted, so they get bytes of their own behind those of the chunk. */
+  #addWords(words: readonly string[]): void {
+    const { request } = this
+    const text = words.join('')
+    const rest = request.bytes.subarray(this.#at, this.#end)
+    const bytes = Buffer.allocUnsafe(text.length + rest.length)
+    bytes.write(text, 0, 'latin1')
+    bytes.set(rest, text.length)
+    request.bytes = bytes
+    this.#isOwn = true
+    this.#at = text.length
+    this.#start = this.#at
+    this.#end = bytes.length
+    let at = 0
+    for (const word of words) {
+      request.add(at, at + word.length)
+      at += word.length
+    }
+  }
+
+  /** Where the CR of the line at `#at` is, when its LF is there as well; else -1. */
+  #lineEnd(tooLong: string): number {
+    const end = this.request.bytes.indexOf(CR, this.#at)
+    if (end >= 0 && end + 1 < this.#end) return end
+    if (this.#end - this.#at > this.#limits.lineBytesMax) throw new ProtocolError(tooLong)
+    return -1
+  }
+
+  #checkSize(end: number): void {
+    if (end - this.#start > this.#limits.requestBytesMax) throw new ProtocolError('too big request')
+  }
+
+  /** Makes the bytes ours, with what is waiting at their front, and with room for so many more. */
+  #makeRoom(more: number): void {
+    const { request } = this
+    const waiting = this.#end - this.#start
+    if (this.#isOwn && this.#end + more <= request.bytes.length) return
+    const target =
+      this.#isOwn && waiting + more <= request.bytes.length
+        ? request.bytes
+        : Buffer.allocUnsafe(Math.max(OWN_BYTES_MIN, waiting + more, waiting * 2))
+    request.bytes.copy(target, 0, this.#start, this.#end)
+    for (let i = 0; i < request.count; i++) {
+      request.starts[i]! -= this.#start
+      request.ends[i]! -= this.#start
+    }
+    request.bytes = target
+    this.#isOwn = true
+    this.#at -= this.#start
+    this.#end = waiting
+    this.#start = 0
+  }
+}
+
+/** A decimal as Redis takes it in a length line; NaN for anything else. */
+function decimal(bytes: Uint8Array, from: number, to: number): number {
+  const isNegative = bytes[from] === 0x2d
+  const start = isNegative ? from + 1 : from
+  if (to === start || to - start > DECIMAL_DIGITS_MAX) return Number.NaN
+  if (bytes[start] === 0x30) return to - start === 1 && !isNegative ? 0 : Number.NaN
+  let value = 0
+  for (let at = start; at < to; at++) {
+    const digit = bytes[at]! - 0x30
+    if (digit < 0 || digit > 9) return Number.NaN
+    value = value * 10 + digit
+  }
+  return isNegative ? -value : value
+}

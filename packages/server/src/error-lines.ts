@@ -1,0 +1,50 @@
+/**
+ * The error lines of replies: their text is compatibility. What the engine refuses with a code becomes a line here; what a
+ * command refuses itself it throws as a `ReplyError`.
+ */
+import { EngineError, type EngineErrorCode } from '@millrace/engine'
+
+/** Ends a command with an error reply. */
+export class ReplyError extends Error {
+  /** The line without its `-`, as `ERR syntax error`. */
+  readonly line: string
+
+  constructor(line: string) {
+    super(line)
+    this.name = 'ReplyError'
+    this.line = line
+  }
+}
+
+export const lines = {
+  syntax: 'ERR syntax error',
+  notInteger: 'ERR value is not an integer or out of range',
+  noSuchKey: 'ERR no such key',
+  wrongType: 'WRONGTYPE Operation against a key holding the wrong kind of value',
+  badId: 'ERR Invalid stream ID specified as stream command argument',
+  outOfMemory: "OOM command not allowed when used memory > 'maxmemory'.",
+  noAuth: 'NOAUTH Authentication required.',
+  execAbort: 'EXECABORT Transaction discarded because of previous errors.',
+} as const
+
+/** What the engine's codes are to a Redis client. Commands catch those whose line depends on the command or its arguments. */
+const engineLines: Readonly<Partial<Record<EngineErrorCode, string>>> = {
+  BAD_ID: lines.badId,
+  ID_ZERO: 'ERR The ID specified in XADD must be greater than 0-0',
+  ID_TOO_SMALL: 'ERR The ID specified in XADD is equal or smaller than the target stream top item',
+  IDS_EXHAUSTED: 'ERR The stream has exhausted the last possible ID, unable to add more items',
+  ENTRY_TOO_LARGE: 'ERR Elements are too large to be stored',
+  NO_SUCH_KEY: lines.noSuchKey,
+  WRONG_TYPE: lines.wrongType,
+  GROUP_EXISTS: 'BUSYGROUP Consumer Group name already exists',
+  SET_ID_BELOW_LAST_ENTRY: 'ERR The ID specified in XSETID is smaller than the target stream top item',
+  SET_ID_BELOW_MAX_DELETED: 'ERR The ID specified in XSETID is smaller than the provided max_deleted_entry_id',
+  SET_ID_BELOW_LENGTH: 'ERR The entries_added specified in XSETID is smaller than the target stream length',
+}
+
+/** The line for anything that a command threw; undefined when it is our own mistake. */
+export function errorLine(error: unknown): string | undefined {
+  if (error instanceof ReplyError) return error.line
+  if (error instanceof EngineError) return engineLines[error.code] ?? `ERR ${error.message}`
+  return undefined
+}

@@ -1,0 +1,2 @@
+export { Server } from './server.ts'
+export type { ServerOptions } from './options.ts'

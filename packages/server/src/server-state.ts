@@ -1,0 +1,50 @@
+/**
+ * What all clients of a server share: the databases, who waits, who is connected, and the clock.
+ *
+ * `nowMs` is one snapshot for a command, an EXEC, or a round of timers: whoever begins one calls `tick`.
+ */
+import { Database, nodeEnv, Waiters, type Env } from '@millrace/engine'
+import type { Client } from './client.ts'
+import type { CommandTable } from './command-table.ts'
+import type { ServerOptions } from './options.ts'
+
+export class ServerState {
+  readonly options: ServerOptions
+  readonly env: Env
+  readonly commands: CommandTable
+  readonly databases: Database[] = []
+  readonly waiters: Waiters[] = []
+  readonly clients = new Map<number, Client>()
+  readonly blockedClients = new Set<Client>()
+  readonly startedMs: number
+  nowMs: number
+  #clientIds = 0
+
+  constructor(options: ServerOptions, commands: CommandTable) {
+    this.options = options
+    this.commands = commands
+    this.env = options.env ?? nodeEnv
+    this.nowMs = this.env.nowMs()
+    this.startedMs = this.nowMs
+    for (let i = 0; i < (options.databases ?? 16); i++) {
+      const database = new Database()
+      this.databases.push(database)
+      this.waiters.push(new Waiters(database))
+    }
+  }
+
+  /** Takes the time for what begins now. */
+  tick(): void {
+    this.nowMs = this.env.nowMs()
+  }
+
+  nextClientId(): number {
+    return ++this.#clientIds
+  }
+
+  /** Lets blocked clients try again after a command, or a transaction, has changed what they wait for. */
+  serveBlocked(): void {
+    if (this.blockedClients.size === 0) return
+    for (const waiters of this.waiters) if (waiters.size > 0) waiters.serve(this.nowMs)
+  }
+}
