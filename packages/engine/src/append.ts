@@ -6,6 +6,7 @@
 import type { Database } from './database.ts'
 import { EngineError } from './errors.ts'
 import { checkId, compareIds, formatId, ID_MAX, isZero, nextId, sameId, type NewId, type StreamId } from './id.ts'
+import { dropReferences, trimAcknowledged, type ReferenceRule } from './references.ts'
 import type { Stream } from './stream.ts'
 
 /** How to trim: to a number of entries, or everything below an ID. */
@@ -17,6 +18,8 @@ export interface TrimRule {
   readonly approximate?: boolean
   /** Only with `approximate`: at most so many entries, 0 = no limit. Default 100 nodes full of entries. */
   readonly limit?: number
+  /** What happens to entries that groups still refer to. Default `keepref`. */
+  readonly references?: ReferenceRule
 }
 
 export interface AppendOptions {
@@ -55,8 +58,7 @@ export function append(
     )
   }
   const id = chooseId(key, wanted, last, nowMs)
-  if (stream === undefined) database.commit({ kind: 'stream-created', key })
-  const target = stream ?? database.require(key, nowMs)
+  const target = stream ?? database.createStream(key)
   const startsNode = target.nodes.startsNode(fields, database.limits)
   database.commit({ kind: 'entry-added', key, id, fields, startsNode })
   if (entry.trim !== undefined) trimNow(database, key, target, entry.trim)
@@ -130,7 +132,7 @@ export function setLastId(
   })
 }
 
-function checkFields(fields: readonly Uint8Array[]): void {
+export function checkFields(fields: readonly Uint8Array[]): void {
   if (fields.length === 0 || fields.length % 2 === 1) {
     throw new EngineError(
       'BAD_ARGUMENT',
@@ -143,7 +145,7 @@ function checkFields(fields: readonly Uint8Array[]): void {
   throw new EngineError('ENTRY_TOO_LARGE', `An entry holds at most ${ENTRY_BYTES_MAX} bytes, not ${bytes}`)
 }
 
-function checkTrim(rule: TrimRule): void {
+export function checkTrim(rule: TrimRule): void {
   const { keep, limit } = rule
   if (keep.kind === 'max-len' && !(Number.isSafeInteger(keep.entries) && keep.entries >= 0)) {
     throw new EngineError('BAD_ARGUMENT', `A length to trim to is a whole number of 0 and more, not ${keep.entries}`)
@@ -183,7 +185,12 @@ function tooSmall(
 }
 
 function trimNow(database: Database, key: string, stream: Stream, rule: TrimRule): number {
-  const { through, removed } = decideTrim(stream, rule, limitOf(rule, database.limits.entriesMax))
+  const limit = limitOf(rule, database.limits.entriesMax)
+  if (rule.references === 'acked' && stream.groupCount > 0) {
+    return trimAcknowledged(database, key, stream, { ...rule, limit })
+  }
+  const { through, removed } = decideTrim(stream, rule, limit)
+  if (through !== undefined && rule.references === 'delref') dropReferences(database, key, stream, through)
   if (through !== undefined) database.commit({ kind: 'trimmed', key, through, removed })
   return removed
 }

@@ -8,8 +8,15 @@ import type { Consumer, Group } from './group.ts'
 import type { Stream } from './stream.ts'
 
 type StreamChange = Exclude<Change, { readonly kind: 'stream-created' | 'key-removed' | 'expiry-set' }>
-type EntryChange = Extract<StreamChange, { readonly kind: 'entry-added' | 'trimmed' | 'entries-deleted' | 'id-set' }>
-type GroupChange = Exclude<StreamChange, EntryChange>
+type EntryChange = Extract<
+  StreamChange,
+  { readonly kind: 'entry-added' | 'trimmed' | 'entries-trimmed' | 'entries-deleted' | 'id-set' }
+>
+type ProducerChange = Extract<
+  StreamChange,
+  { readonly kind: 'idempotency-set' | 'iid-recorded' | 'iid-repeated' | 'iids-expired' }
+>
+type GroupChange = Exclude<StreamChange, EntryChange | ProducerChange>
 
 export function applyChange(stream: Stream | undefined, change: StreamChange): void {
   assert(stream !== undefined, 'a change is about a stream that is there')
@@ -23,13 +30,47 @@ export function applyChange(stream: Stream | undefined, change: StreamChange): v
     case 'entries-deleted':
       for (const id of change.ids) stream.delete(id)
       return
+    case 'entries-trimmed':
+      for (const id of change.ids) stream.removeOne(id)
+      return
     case 'id-set':
       stream.setLastId(change.lastId)
       stream.entriesAdded = change.entriesAdded
       stream.maxDeletedId = change.maxDeletedId
+      for (const group of stream.groups()) {
+        group.capEntriesRead(change.entriesAdded)
+        // A lower last ID lets trimmed IDs come again.
+        group.dropOrder()
+      }
+      return
+    case 'idempotency-set':
+    case 'iid-recorded':
+    case 'iid-repeated':
+    case 'iids-expired':
+      applyToProducers(stream, change)
       return
     default:
       applyToGroups(stream, change)
+  }
+}
+
+function applyToProducers(stream: Stream, change: ProducerChange): void {
+  const producers = stream.ensureProducers()
+  switch (change.kind) {
+    case 'idempotency-set':
+      producers.configure(change.settings)
+      return
+    case 'iid-recorded':
+      producers.record(change.producer, change.iid, change.id)
+      return
+    case 'iid-repeated':
+      producers.duplicates++
+      return
+    case 'iids-expired':
+      producers.expireThrough(change.throughMs)
+      return
+    default:
+      unreachable(change)
   }
 }
 
@@ -57,6 +98,9 @@ function applyToGroups(stream: Stream, change: GroupChange): void {
     case 'acknowledged':
     case 'pending-dropped':
       for (const id of change.ids) group.acknowledge(id)
+      return
+    case 'nacked':
+      for (let i = 0; i < change.ids.length; i++) group.nack(change.ids[i]!, change.counts[i]!)
       return
     default:
       applyToConsumer(group, change)

@@ -14,12 +14,15 @@
  * Names (keys, groups, consumers) are byte strings held as latin1 text: binary-safe, and sorted by bytes.
  */
 import type { StreamId } from './id.ts'
+import type { IdempotencySettings } from './producers.ts'
 
 export type Change =
-  | { readonly kind: 'stream-created'; readonly key: string }
+  | StreamCreated
   | EntryAdded
   /** All entries up to and including `through` are gone; `removed` of them had been there. */
   | { readonly kind: 'trimmed'; readonly key: string; readonly through: StreamId; readonly removed: number }
+  /** A trim that looks at references took entries one by one; each of them was there. The highest deleted ID stays. */
+  | { readonly kind: 'entries-trimmed'; readonly key: string; readonly ids: readonly StreamId[] }
   /** Entries were deleted one by one; each of them was there. */
   | { readonly kind: 'entries-deleted'; readonly key: string; readonly ids: readonly StreamId[] }
   | IdSet
@@ -39,18 +42,42 @@ export type Change =
   | Delivered
   | Claimed
   | { readonly kind: 'acknowledged'; readonly key: string; readonly group: string; readonly ids: readonly StreamId[] }
-  /** No longer pending because the stream no longer has the entries: they were lost before they were acknowledged. */
+  /** No longer pending because the stream does not have the entries, or is about to lose them, unacknowledged. */
   | {
       readonly kind: 'pending-dropped'
       readonly key: string
       readonly group: string
       readonly ids: readonly StreamId[]
     }
+  | Nacked
+  /** How long and how many IDs of producers are remembered was set; a change of either forgets them all. */
+  | { readonly kind: 'idempotency-set'; readonly key: string; readonly settings: IdempotencySettings }
+  | IidRecorded
+  /** A producer sent an entry again, and nothing was added. */
+  | { readonly kind: 'iid-repeated'; readonly key: string }
+  /** The IDs of producers whose entries have this time or an earlier one were forgotten. */
+  | { readonly kind: 'iids-expired'; readonly key: string; readonly throughMs: bigint }
   /** A claim moved the group's position forward (LASTID). */
   | { readonly kind: 'group-advanced'; readonly key: string; readonly group: string; readonly lastId: StreamId }
   /** The key expires at `atMs`; undefined: no longer. */
   | { readonly kind: 'expiry-set'; readonly key: string; readonly atMs: number | undefined }
   | { readonly kind: 'key-removed'; readonly key: string; readonly reason: 'deleted' | 'expired' }
+
+export interface StreamCreated {
+  readonly kind: 'stream-created'
+  readonly key: string
+  /** Absent: 100 seconds, 100 IDs. */
+  readonly idempotency?: IdempotencySettings
+}
+
+/** A producer's own ID of an entry is remembered from now on (XADD IDMP). */
+export interface IidRecorded {
+  readonly kind: 'iid-recorded'
+  readonly key: string
+  readonly producer: string
+  readonly iid: string
+  readonly id: StreamId
+}
 
 export interface EntryAdded {
   readonly kind: 'entry-added'
@@ -127,6 +154,17 @@ export interface Claimed {
   /** Their delivery time now. */
   readonly atMs: number
   /** How often each has been delivered now. */
+  readonly counts: readonly number[]
+}
+
+/** XNACK: entries are pending for nobody now; those that were not pending before are. */
+export interface Nacked {
+  readonly kind: 'nacked'
+  readonly key: string
+  readonly group: string
+  /** In the order in which they went to the end of the zone; one can come twice. */
+  readonly ids: readonly StreamId[]
+  /** How often each has been delivered, as it is told now. */
   readonly counts: readonly number[]
 }
 

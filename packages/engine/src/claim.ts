@@ -5,10 +5,11 @@
  *                      └──── the stream lost the entry: dropped when somebody claims it ────► lost
  */
 import type { Database } from './database.ts'
+import { isDeliveryCount, oneMore } from './delivery-count.ts'
 import { EngineError } from './errors.ts'
-import type { Consumer, Group } from './group.ts'
+import { NOBODY, type Consumer, type Group } from './group.ts'
 import { ensureConsumer, markSeen, requireGroup, type ConsumerRef, type GroupRef } from './group-commands.ts'
-import { checkId, compareIds, formatId, ID_MAX, ID_ZERO, type StreamId } from './id.ts'
+import { checkId, compareIds, formatId, ID_MAX, ID_ZERO, isAscending, type StreamId } from './id.ts'
 import type { PendingRow } from './pending.ts'
 import type { Stream } from './stream.ts'
 
@@ -71,7 +72,9 @@ export interface ClaimResult {
 
 /** XCLAIM. The consumer is created when it is missing, even if it gets nothing. */
 export function claim(database: Database, ref: ConsumerRef, options: ClaimOptions, nowMs: number): ClaimResult {
-  checkWhole('deliveries', options.deliveries ?? 0)
+  if (!isDeliveryCount(options.deliveries ?? 0)) {
+    throw new EngineError('BAD_ARGUMENT', `deliveries is a whole number of 0 and more, not ${options.deliveries}`)
+  }
   if (options.lastId !== undefined) checkId(options.lastId)
   const stream = database.find(ref.key, nowMs)
   const group = requireGroup(stream, ref)
@@ -86,10 +89,10 @@ export function claim(database: Database, ref: ConsumerRef, options: ClaimOption
     const row = group.pending.get(id)
     // An ID given twice is, the second time, what the first time made of it.
     const isMine = work.has(id)
-    const owner = isMine ? ref.consumer : row && group.owner(row.owner).name
+    const owner = isMine ? ref.consumer : row && group.ownerName(row)
     if (options.ifOwner !== undefined && options.ifOwner !== owner) continue
-    if (owner === undefined && options.force !== true) continue
-    const idleMs = isMine ? nowMs - atMs : row === undefined ? Infinity : nowMs - row.timeMs
+    if (!isMine && row === undefined && options.force !== true) continue
+    const idleMs = isMine ? nowMs - atMs : idleOf(row, nowMs)
     if (idleMs >= options.minIdleMs || !stream!.has(id)) work.take(id, row, options.deliveries)
   }
   return work.finish(atMs)
@@ -130,7 +133,7 @@ export function autoClaim(
       next = row.id
       return false
     }
-    if (!stream!.has(row.id) || nowMs - row.timeMs >= options.minIdleMs) work.take(row.id, row, undefined)
+    if (!stream!.has(row.id) || idleOf(row, nowMs) >= options.minIdleMs) work.take(row.id, row, undefined)
     return true
   })
   return { ...work.finish(nowMs), next }
@@ -180,7 +183,7 @@ class Claiming {
     }
     // As Redis: an entry that FORCE makes pending counts as delivered once before this delivery.
     const before = this.#counts.get(key)?.count ?? row?.count ?? 1
-    const count = deliveries ?? (this.#justId ? before : before + 1)
+    const count = deliveries ?? (this.#justId ? before : oneMore(before))
     this.#counts.set(key, { id, count })
     this.#entries.push({ id, fields: this.#justId ? undefined : fields, deliveries: count })
   }
@@ -226,7 +229,9 @@ export interface PendingQuery {
 
 export interface PendingEntry {
   readonly id: StreamId
+  /** Empty: it was given back and is nobody's. */
   readonly consumer: string
+  /** -1: it is nobody's. */
   readonly idleMs: number
   readonly deliveries: number
 }
@@ -238,9 +243,10 @@ export function pendingEntries(database: Database, ref: GroupRef, query: Pending
   const entries: PendingEntry[] = []
   const visit = (row: PendingRow): boolean => {
     if (compareIds(row.id, to) > 0) return false
-    const idleMs = Math.max(nowMs - row.timeMs, 0)
-    if (minIdleMs === 0 || idleMs >= minIdleMs) {
-      entries.push({ id: row.id, consumer: group.owner(row.owner).name, idleMs, deliveries: row.count })
+    const owner = group.ownerName(row)
+    const idleMs = owner === undefined ? -1 : Math.max(nowMs - row.timeMs, 0)
+    if (minIdleMs === 0 || idleMs >= minIdleMs || owner === undefined) {
+      entries.push({ id: row.id, consumer: owner ?? '', idleMs, deliveries: row.count })
     }
     return entries.length < count
   }
@@ -253,15 +259,10 @@ export function pendingEntries(database: Database, ref: GroupRef, query: Pending
 
 function isOwnedBy(group: Group, row: PendingRow | undefined, owner: string | undefined): boolean {
   if (owner === undefined) return true
-  return row !== undefined && group.owner(row.owner).name === owner
+  return row !== undefined && group.ownerName(row) === owner
 }
 
-function isAscending(ids: readonly StreamId[]): boolean {
-  for (let i = 1; i < ids.length; i++) if (compareIds(ids[i - 1]!, ids[i]!) >= 0) return false
-  return true
-}
-
-function checkWhole(what: string, value: number): void {
-  if (Number.isSafeInteger(value) && value >= 0) return
-  throw new EngineError('BAD_ARGUMENT', `${what} is a whole number of 0 and more, not ${value}`)
+// What is nobody's, pending or not, is claimable at once.
+function idleOf(row: PendingRow | undefined, nowMs: number): number {
+  return row === undefined || row.owner === NOBODY ? Infinity : nowMs - row.timeMs
 }

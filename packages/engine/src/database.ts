@@ -15,6 +15,7 @@ import { Deadlines } from './deadlines.ts'
 import { EngineError } from './errors.ts'
 import { Meter } from './meter.ts'
 import type { NodeLimits } from './nodes.ts'
+import { IDEMPOTENCY_DEFAULT, type IdempotencySettings } from './producers.ts'
 import { Stream } from './stream.ts'
 
 export type ChangeListener = (change: Change) => void
@@ -24,12 +25,18 @@ export interface DatabaseOptions {
   readonly nodeEntriesMax?: number
   /** Listpack bytes of a logical node. Default 4096; 0 = 1 GiB. */
   readonly nodeBytesMax?: number
+  /** What streams created from now on remember of their producers. Default 100 seconds, 100 IDs. */
+  readonly idempotency?: IdempotencySettings
 }
 
 const KEY_BYTES = 120
 
 export class Database {
   readonly limits: NodeLimits
+  /** What streams created from now on remember of their producers. */
+  idempotency: IdempotencySettings
+  /** Keys under which IDs of producers may be remembered: where `expireIids` looks. */
+  readonly idempotentKeys = new Set<string>()
   readonly #keys = new Map<string, Stream>()
   readonly #expiry = new Deadlines<string>()
   readonly #listeners = new Set<ChangeListener>()
@@ -37,6 +44,7 @@ export class Database {
 
   constructor(options: DatabaseOptions = {}) {
     this.limits = { entriesMax: options.nodeEntriesMax ?? 100, bytesMax: options.nodeBytesMax ?? 4096 }
+    this.idempotency = options.idempotency ?? IDEMPOTENCY_DEFAULT
   }
 
   /** Bytes of all keys, as `Stream.memoryBytes` counts them. */
@@ -65,6 +73,15 @@ export class Database {
     const stream = this.find(key, nowMs)
     if (stream !== undefined) return stream
     throw new EngineError('NO_SUCH_KEY', `There is no stream '${key}'`)
+  }
+
+  /** Creates a stream, and returns it. */
+  createStream(key: string): Stream {
+    const { idempotency } = this
+    const isDefault =
+      idempotency.durationS === IDEMPOTENCY_DEFAULT.durationS && idempotency.sizeMax === IDEMPOTENCY_DEFAULT.sizeMax
+    this.commit({ kind: 'stream-created', key, ...(isDefault ? {} : { idempotency }) })
+    return this.#keys.get(key)!
   }
 
   /** When a key expires; undefined: it does not, or is not there. */
@@ -103,14 +120,17 @@ export class Database {
 
   /** Applies a change without telling anybody: replaying a history. */
   apply(change: Change): void {
-    if (change.kind === 'stream-created') this.#create(change.key)
+    if (change.kind === 'stream-created') this.#create(change.key, change.idempotency)
     else if (change.kind === 'key-removed') this.#remove(change.key)
     else if (change.kind === 'expiry-set') this.#setExpiry(change.key, change.atMs)
     else applyChange(this.#keys.get(change.key), change)
+    if (change.kind === 'iid-recorded') this.idempotentKeys.add(change.key)
   }
 
-  #create(key: string): void {
-    this.#keys.set(key, new Stream(this.#meter))
+  #create(key: string, idempotency: IdempotencySettings | undefined): void {
+    const stream = new Stream(this.#meter)
+    if (idempotency !== undefined) stream.ensureProducers().settings = idempotency
+    this.#keys.set(key, stream)
     this.#meter.add(KEY_BYTES + key.length)
   }
 

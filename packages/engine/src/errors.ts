@@ -25,6 +25,10 @@ export type EngineErrorCode =
   | 'NO_SUCH_KEY'
   /** The key holds something else than a stream. */
   | 'WRONG_TYPE'
+  /** The stream does not have the entry. */
+  | 'NO_SUCH_ENTRY'
+  /** The producer has given its ID to another entry. */
+  | 'IID_TAKEN'
   /** The group, or its key, does not exist. */
   | 'NO_GROUP'
   /** A group of that name is there already. */

@@ -36,7 +36,7 @@ export function createGroup(database: Database, ref: GroupRef, options: CreateGr
     throw new EngineError('GROUP_EXISTS', `'${key}' has a group '${group}' already`)
   const lastId = options.from === '$' ? (found?.lastId ?? ID_ZERO) : options.from
   const entriesRead = capEntriesRead(options.entriesRead, found?.entriesAdded ?? 0)
-  if (found === undefined) database.commit({ kind: 'stream-created', key })
+  if (found === undefined) database.createStream(key)
   database.commit({ kind: 'group-created', key, group, lastId, entriesRead })
 }
 

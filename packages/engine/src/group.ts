@@ -7,15 +7,26 @@
  *     consumers   'a' number 0, 2 pending      'b' number 1, 1 pending
  *     pending     1-1 → 0    2-1 → 1    3-0 → 0
  *
- * A consumer's number is what the pending rows hold; a deleted consumer's number is given to the next new one.
+ * A consumer's number is what the pending rows hold; a deleted consumer's number is given to the next new one. Number 0
+ * is nobody's: the entries that were given back (XNACK). They stand in a zone of their own, first given back first, and
+ * are claimable at once:
+ *
+ *     nacked      2-0 ── 1-0
  */
 import assert from 'node:assert'
-import type { StreamId } from './id.ts'
+import { DeliveryOrder } from './delivery-order.ts'
+import { formatId, ID_ZERO, type StreamId } from './id.ts'
 import type { Meter } from './meter.ts'
-import { PendingList } from './pending.ts'
+import { PendingList, type PendingRow } from './pending.ts'
+
+/** The owner of what is pending for nobody. */
+export const NOBODY = 0
 
 const GROUP_BYTES = 700
 const CONSUMER_BYTES = 220
+const NACKED_BYTES = 200
+// Most of an order is stale from here on: it is then made anew.
+const STALE_MIN = 1024
 
 export class Consumer {
   readonly name: string
@@ -41,7 +52,9 @@ export class Group {
   entriesRead: number | undefined
   readonly pending: PendingList
   readonly #consumers = new Map<string, Consumer>()
-  readonly #byNumber: (Consumer | undefined)[] = []
+  readonly #nacked = new Map<string, StreamId>()
+  #order: DeliveryOrder | undefined = undefined
+  readonly #byNumber: (Consumer | undefined)[] = [undefined]
   readonly #freeNumbers: number[] = []
   readonly #meter: Meter
 
@@ -60,6 +73,40 @@ export class Group {
 
   consumer(name: string): Consumer | undefined {
     return this.#consumers.get(name)
+  }
+
+  /** How many pending entries are nobody's. */
+  get nackedCount(): number {
+    return this.#nacked.size
+  }
+
+  /** The pending entries that are nobody's, in the order in which they were given back. */
+  nacked(): IterableIterator<StreamId> {
+    return this.#nacked.values()
+  }
+
+  /** The pending entries that somebody owns, by their delivery time, stale places included. Made when first asked for. */
+  deliveryOrder(): DeliveryOrder {
+    if (this.#order === undefined) {
+      this.#order = new DeliveryOrder(this.#meter)
+      this.#fillOrder(this.#order)
+    }
+    return this.#order
+  }
+
+  /** Entries may be there again that the order has given up: it is made anew when it is next needed. */
+  dropOrder(): void {
+    this.#order?.release()
+    this.#order = undefined
+  }
+
+  capEntriesRead(entriesMax: number): void {
+    if (this.entriesRead !== undefined && this.entriesRead > entriesMax) this.entriesRead = entriesMax
+  }
+
+  /** The name of a row's owner; undefined: nobody owns it. */
+  ownerName(row: PendingRow): string | undefined {
+    return row.owner === NOBODY ? undefined : this.owner(row.owner).name
   }
 
   /** The consumer that a pending row names. */
@@ -103,23 +150,59 @@ export class Group {
   /** Makes an entry pending for a consumer, whoever owned it before. */
   own(id: StreamId, consumer: Consumer, timeMs: number, count: number): void {
     const before = this.pending.set({ id, owner: consumer.number, timeMs, count })
+    if (this.#order !== undefined) this.#reorder(this.#order, timeMs, id)
     if (before === consumer.number) return
-    if (before !== undefined) this.owner(before).pending--
+    if (before !== undefined) this.#leave(before, id)
     consumer.pending++
+  }
+
+  /** Makes an entry pending for nobody, at the end of the zone. */
+  nack(id: StreamId, count: number): void {
+    const row = this.pending.get(id)
+    // The time is nowhere shown; keeping it keeps the row small.
+    this.pending.set({ id, owner: NOBODY, timeMs: row?.timeMs ?? 0, count })
+    if (row !== undefined) this.#leave(row.owner, id)
+    this.#nacked.set(formatId(id), id)
+    this.#meter.add(NACKED_BYTES)
   }
 
   /** Ends an entry being pending. */
   acknowledge(id: StreamId): void {
     const owner = this.pending.delete(id)
     assert(owner !== undefined, 'only what is pending is acknowledged')
-    this.owner(owner).pending--
+    this.#leave(owner, id)
   }
 
   /** Takes the group out of the memory account. */
   release(): void {
     this.pending.release()
-    let bytes = GROUP_BYTES + this.name.length
+    this.#order?.release()
+    let bytes = GROUP_BYTES + this.name.length + this.#nacked.size * NACKED_BYTES
     for (const consumer of this.#consumers.values()) bytes += CONSUMER_BYTES + consumer.name.length
     this.#meter.add(-bytes)
+  }
+
+  /** An entry is not its former owner's any more. */
+  #leave(owner: number, id: StreamId): void {
+    if (owner !== NOBODY) {
+      this.owner(owner).pending--
+      return
+    }
+    this.#nacked.delete(formatId(id))
+    this.#meter.add(-NACKED_BYTES)
+  }
+
+  #reorder(order: DeliveryOrder, timeMs: number, id: StreamId): void {
+    order.push(timeMs, id)
+    if (order.size < STALE_MIN || order.size < this.pending.size * 2) return
+    order.clear()
+    this.#fillOrder(order)
+  }
+
+  #fillOrder(order: DeliveryOrder): void {
+    this.pending.scan(ID_ZERO, (row) => {
+      if (row.owner !== NOBODY) order.push(row.timeMs, row.id)
+      return true
+    })
   }
 }

@@ -38,6 +38,12 @@ export function sameId(a: StreamId, b: StreamId): boolean {
   return a.ms === b.ms && a.seq === b.seq
 }
 
+/** Whether each ID is above the one before it. */
+export function isAscending(ids: readonly StreamId[]): boolean {
+  for (let i = 1; i < ids.length; i++) if (compareIds(ids[i - 1]!, ids[i]!) >= 0) return false
+  return true
+}
+
 export function isZero(id: StreamId): boolean {
   return id.ms === 0n && id.seq === 0n
 }

@@ -28,6 +28,23 @@ export {
   type TrimRule,
 } from './append.ts'
 export {
+  acknowledgeAndDelete,
+  deleteEntriesEx,
+  type DeleteOutcome,
+  type DeleteRequest,
+  type ReferenceRule,
+} from './references.ts'
+export {
+  appendOnce,
+  expireIids,
+  recordIid,
+  setIdempotency,
+  type AppendedOnce,
+  type IdempotencyInfo,
+  type IdempotentEntry,
+} from './idempotency.ts'
+export { IDEMPOTENCY_DEFAULT, type IdempotencySettings } from './producers.ts'
+export {
   fixPositions,
   length,
   range,
@@ -50,6 +67,10 @@ export {
   type GroupFrom,
   type GroupRef,
 } from './group-commands.ts'
+export { type MeasuredEntry, type ReadLimits, type ReplySize } from './read-budget.ts'
+export { nextClaimableMs } from './claim-idle.ts'
+export { negativeAcknowledge, type NackRequest } from './nack.ts'
+export { deliveriesFromBigint, deliveriesToBigint, DELIVERIES_MAX, isDeliveryCount } from './delivery-count.ts'
 export { readGroup, type DeliveredEntry, type ReadGroupFrom, type ReadGroupQuery } from './read-group.ts'
 export {
   acknowledge,

@@ -3,6 +3,7 @@ import type { Database } from './database.ts'
 import type { Consumer, Group } from './group.ts'
 import { requireGroup, type GroupRef } from './group-commands.ts'
 import { ID_MAX, ID_ZERO, type StreamId } from './id.ts'
+import { idempotencyInfo, type IdempotencyInfo } from './idempotency.ts'
 import { lagOf } from './lag.ts'
 import type { PendingRow } from './pending.ts'
 import type { StreamEntry } from './segment.ts'
@@ -16,6 +17,7 @@ export interface StreamInfo {
   /** The ID of the first entry that is there; 0-0 when there is none. */
   readonly firstId: StreamId
   readonly nodeCount: number
+  readonly idempotency: IdempotencyInfo
   readonly groupCount: number
   readonly firstEntry: StreamEntry | undefined
   readonly lastEntry: StreamEntry | undefined
@@ -45,7 +47,9 @@ export interface ConsumerInfo {
 
 export interface FullPending {
   readonly id: StreamId
+  /** Empty: it was given back and is nobody's. */
   readonly consumer: string
+  /** 0: it is nobody's. */
   readonly deliveredAtMs: number
   readonly deliveries: number
 }
@@ -59,6 +63,8 @@ export interface FullConsumerInfo {
 }
 
 export interface FullGroupInfo extends GroupInfo {
+  /** How many of the pending entries are nobody's. */
+  readonly nackedCount: number
   readonly pending: readonly FullPending[]
   readonly consumers: readonly FullConsumerInfo[]
 }
@@ -70,14 +76,14 @@ export interface FullStreamInfo extends StreamInfo {
 
 /** XINFO STREAM. */
 export function streamInfo(database: Database, key: string, nowMs: number): StreamInfo {
-  return infoOf(database, key, database.require(key, nowMs))
+  return infoOf(database, key, database.require(key, nowMs), nowMs)
 }
 
 /** XINFO STREAM FULL: at most `count` entries and pending entries each; `Infinity` is no limit. */
 export function fullStreamInfo(database: Database, key: string, count: number, nowMs: number): FullStreamInfo {
   const stream = database.require(key, nowMs)
   return {
-    ...infoOf(database, key, stream),
+    ...infoOf(database, key, stream, nowMs),
     entries: stream.range(ID_ZERO, ID_MAX, count),
     groups: stream.groups().map((group) => fullGroupOf(stream, group, count)),
   }
@@ -100,7 +106,7 @@ export function consumerInfos(database: Database, ref: GroupRef, nowMs: number):
   }))
 }
 
-function infoOf(database: Database, key: string, stream: Stream): StreamInfo {
+function infoOf(database: Database, key: string, stream: Stream, nowMs: number): StreamInfo {
   return {
     length: stream.length,
     lastId: stream.lastId,
@@ -108,6 +114,7 @@ function infoOf(database: Database, key: string, stream: Stream): StreamInfo {
     entriesAdded: stream.entriesAdded,
     firstId: stream.firstId,
     nodeCount: stream.nodes.count,
+    idempotency: idempotencyInfo(database, key, stream, nowMs),
     groupCount: stream.groupCount,
     firstEntry: stream.range(ID_ZERO, ID_MAX, 1)[0],
     lastEntry: stream.rangeBackward(ID_ZERO, ID_MAX, 1)[0],
@@ -131,6 +138,7 @@ function fullGroupOf(stream: Stream, group: Group, count: number): FullGroupInfo
   const consumers = group.consumers()
   return {
     ...groupOf(stream, group),
+    nackedCount: group.nackedCount,
     pending: collect(group, count, (visit) => group.pending.scan(ID_ZERO, visit)),
     consumers: consumers.map((consumer) => fullConsumerOf(group, consumer, count)),
   }
@@ -149,7 +157,9 @@ function fullConsumerOf(group: Group, consumer: Consumer, count: number): FullCo
 function collect(group: Group, count: number, scan: (visit: (row: PendingRow) => boolean) => void): FullPending[] {
   const found: FullPending[] = []
   scan((row) => {
-    found.push({ id: row.id, consumer: group.owner(row.owner).name, deliveredAtMs: row.timeMs, deliveries: row.count })
+    const owner = group.ownerName(row)
+    const deliveredAtMs = owner === undefined ? 0 : row.timeMs
+    found.push({ id: row.id, consumer: owner ?? '', deliveredAtMs, deliveries: row.count })
     return found.length < count
   })
   return found

@@ -159,6 +159,9 @@ export class PlainModel {
     if (isLess) fail('SET_ID_BELOW_LENGTH')
     stream.last = what.last
     stream.added = what.added ?? stream.added
+    for (const group of stream.groups.values()) {
+      if (group.read !== undefined) group.read = Math.min(group.read, stream.added)
+    }
     if (what.maxDeleted !== undefined && what.maxDeleted > 0n) stream.maxDeleted = what.maxDeleted
   }
 

@@ -1,15 +1,19 @@
 /**
  * XREADGROUP.
  *
- *   `>`       entries above the group's last ID ──► delivered: pending for this consumer, the group's position moves
+ *   `>`       with CLAIM first what is pending too long (claim-idle.ts), then
+ *             entries above the group's last ID ──► delivered: pending for this consumer, the group's position moves
  *   an ID     this consumer's own pending entries above it (its history); one more delivery for each that is still there
  */
+import { claimIdle } from './claim-idle.ts'
 import type { Database } from './database.ts'
+import { oneMore } from './delivery-count.ts'
 import type { Consumer, Group } from './group.ts'
 import { ensureConsumer, markSeen, requireGroup, type ConsumerRef } from './group-commands.ts'
 import { nextId, type StreamId } from './id.ts'
 import { entriesReadAfter } from './lag.ts'
-import { checkCount, entriesAfter, type StreamEntries, type StreamPosition } from './read-range.ts'
+import { ReadBudget, type ReadLimits } from './read-budget.ts'
+import { entriesAfter, type StreamEntries, type StreamPosition } from './read-range.ts'
 import type { Stream } from './stream.ts'
 
 /** Where a group read of one stream begins: at what nobody got yet, or in the consumer's own history after an ID. */
@@ -19,16 +23,20 @@ export type ReadGroupFrom = StreamId | '>'
 export interface DeliveredEntry {
   readonly id: StreamId
   readonly fields: readonly Uint8Array[] | undefined
+  /** With CLAIM: since its delivery before this one; 0 when it is new. */
+  readonly idleMs?: number
+  /** With CLAIM: how often it had been delivered before; 0 when it is new. */
+  readonly deliveriesBefore?: number
 }
 
-export interface ReadGroupQuery {
+export interface ReadGroupQuery extends ReadLimits {
   readonly group: string
   readonly consumer: string
   readonly positions: readonly StreamPosition<ReadGroupFrom>[]
-  /** At most so many of each stream; `Infinity` is no limit. */
-  readonly count: number
-  /** NOACK: what is delivered does not become pending. */
+  /** NOACK: what is delivered does not become pending; what is claimed stays it. */
   readonly noAck?: boolean
+  /** CLAIM: with `>`, first what has been pending for so long. */
+  readonly claimMinIdleMs?: number
 }
 
 /**
@@ -36,19 +44,20 @@ export interface ReadGroupQuery {
  * fails with `NO_GROUP` before anything is delivered.
  */
 export function readGroup(database: Database, query: ReadGroupQuery, nowMs: number): StreamEntries<DeliveredEntry>[] {
-  checkCount(query.count)
+  const budget = new ReadBudget(query)
   for (const { key } of query.positions) requireGroup(database.find(key, nowMs), { key, group: query.group })
   const found: StreamEntries<DeliveredEntry>[] = []
   for (const { key, from } of query.positions) {
+    if (!budget.begin(key)) break
     const stream = database.require(key, nowMs)
     const ref = { key, group: query.group, consumer: query.consumer }
     const group = requireGroup(stream, ref)
     const reader = { ref, group, consumer: ensureConsumer(database, group, ref, nowMs), nowMs }
     if (from === '>') {
-      const entries = deliver(database, stream, reader, query)
+      const entries = readNew(database, stream, { ...reader, budget }, query)
       if (entries.length > 0) found.push({ key, entries })
     } else {
-      found.push({ key, entries: readHistory(database, stream, reader, { after: from, count: query.count }) })
+      found.push({ key, entries: readHistory(database, stream, { ...reader, budget }, from) })
     }
   }
   return found
@@ -59,11 +68,25 @@ interface Reader {
   readonly group: Group
   readonly consumer: Consumer
   readonly nowMs: number
+  readonly budget: ReadBudget
+}
+
+function readNew(database: Database, stream: Stream, reader: Reader, query: ReadGroupQuery): readonly DeliveredEntry[] {
+  const { claimMinIdleMs } = query
+  if (claimMinIdleMs === undefined) return deliver(database, stream, reader, query)
+  const { budget } = reader
+  const entries: DeliveredEntry[] = claimIdle(database, stream, { ...reader, minIdleMs: claimMinIdleMs }, (entry) =>
+    budget.take(entry),
+  )
+  for (const entry of deliver(database, stream, reader, query)) {
+    entries.push({ ...entry, idleMs: 0, deliveriesBefore: 0 })
+  }
+  return entries
 }
 
 function deliver(database: Database, stream: Stream, reader: Reader, query: ReadGroupQuery): readonly DeliveredEntry[] {
   const { group, consumer, ref, nowMs } = reader
-  const entries = entriesAfter(stream, group.lastId, query.count)
+  const entries = entriesAfter(stream, group.lastId, reader.budget)
   if (entries.length === 0) {
     markSeen(database, consumer, ref, { nowMs, gotSome: false })
     return entries
@@ -77,24 +100,20 @@ function deliver(database: Database, stream: Stream, reader: Reader, query: Read
 }
 
 // As Redis: reading the history makes the consumer seen but not active, and a deleted entry is not delivered once more.
-function readHistory(
-  database: Database,
-  stream: Stream,
-  reader: Reader,
-  query: { readonly after: StreamId; readonly count: number },
-): DeliveredEntry[] {
-  const { group, consumer, ref, nowMs } = reader
+function readHistory(database: Database, stream: Stream, reader: Reader, after: StreamId): DeliveredEntry[] {
+  const { group, consumer, ref, nowMs, budget } = reader
   const entries: DeliveredEntry[] = []
   const ids: StreamId[] = []
   const counts: number[] = []
-  const from = nextId(query.after)
+  const from = nextId(after)
   if (from !== undefined) {
     group.pending.scanOwned(consumer.number, from, (row) => {
       const fields = stream.fieldsOf(row.id)
+      if (!budget.take({ id: row.id, fields })) return false
       entries.push({ id: row.id, fields })
-      if (fields !== undefined) counts.push(row.count + 1)
+      if (fields !== undefined) counts.push(oneMore(row.count))
       if (fields !== undefined) ids.push(row.id)
-      return entries.length < query.count
+      return budget.countLeft > 0
     })
   }
   markSeen(database, consumer, ref, { nowMs, gotSome: false })

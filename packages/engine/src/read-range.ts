@@ -1,7 +1,7 @@
 /** XLEN, XRANGE, XREVRANGE and XREAD: what only looks. */
 import type { Database } from './database.ts'
-import { EngineError } from './errors.ts'
 import { ID_MAX, ID_ZERO, nextId, type StreamId } from './id.ts'
+import { ReadBudget, type ReadLimits } from './read-budget.ts'
 import type { StreamEntry } from './segment.ts'
 import type { Stream } from './stream.ts'
 
@@ -33,6 +33,9 @@ export interface StreamEntries<E> {
   readonly entries: readonly E[]
 }
 
+// How many entries are fetched at a time where it shows only then how many fit.
+const PAGE = 64
+
 export function length(database: Database, key: string, nowMs: number): number {
   return database.find(key, nowMs)?.length ?? 0
 }
@@ -61,32 +64,37 @@ export function fixPositions(
 export function read(
   database: Database,
   positions: readonly StreamPosition<FixedReadFrom>[],
-  count: number,
+  limits: number | ReadLimits,
   nowMs: number,
 ): StreamEntries<StreamEntry>[] {
-  checkCount(count)
+  const budget = new ReadBudget(typeof limits === 'number' ? { count: limits } : limits)
   const found: StreamEntries<StreamEntry>[] = []
   for (const { key, from } of positions) {
+    if (!budget.begin(key)) break
     const stream = database.find(key, nowMs)
-    const entries = stream === undefined ? [] : readFrom(stream, from, count)
+    const entries = stream === undefined ? [] : readFrom(stream, from, budget)
     if (entries.length > 0) found.push({ key, entries })
   }
   return found
 }
 
-/** `Infinity` is no limit. */
-export function checkCount(count: number): void {
-  if (count === Infinity || (Number.isSafeInteger(count) && count > 0)) return
-  throw new EngineError('BAD_ARGUMENT', `A count is a whole number above 0, not ${count}`)
-}
-
-/** Up to `count` entries above an ID. */
-export function entriesAfter(stream: Stream, after: StreamId, count: number): StreamEntry[] {
-  const from = nextId(after)
-  return from === undefined ? [] : stream.range(from, ID_MAX, count)
+/** The entries above an ID, as many as the budget has room for. */
+export function entriesAfter(stream: Stream, after: StreamId, budget: ReadBudget): StreamEntry[] {
+  const found: StreamEntry[] = []
+  for (let from = nextId(after); from !== undefined; from = nextId(found.at(-1)!.id)) {
+    const wanted = budget.isMeasured ? Math.min(budget.countLeft, PAGE) : budget.countLeft
+    const page = stream.range(from, ID_MAX, wanted)
+    for (let i = 0; i < page.length; i++) {
+      if (!budget.take(page[i]!)) return found
+      found.push(page[i]!)
+    }
+    if (page.length === 0 || page.length < wanted) break
+  }
+  return found
 }
 
 // As Redis: `+` gives the last entry alone whatever the count, and waits like 0-0 while there is none.
-function readFrom(stream: Stream, from: FixedReadFrom, count: number): StreamEntry[] {
-  return from === '+' ? stream.rangeBackward(ID_ZERO, ID_MAX, 1) : entriesAfter(stream, from, count)
+function readFrom(stream: Stream, from: FixedReadFrom, budget: ReadBudget): StreamEntry[] {
+  if (from !== '+') return entriesAfter(stream, from, budget)
+  return stream.rangeBackward(ID_ZERO, ID_MAX, 1).filter((entry) => budget.take(entry))
 }

@@ -14,6 +14,7 @@ import { Group } from './group.ts'
 import { Meter } from './meter.ts'
 import { RecentNameSets } from './name-set.ts'
 import { Nodes } from './nodes.ts'
+import { IDEMPOTENCY_DEFAULT, Producers } from './producers.ts'
 import { Segment, type StreamEntry } from './segment.ts'
 
 // The object, its maps and its node table's; measured with 100,000 empty streams.
@@ -29,6 +30,8 @@ export class Stream {
   maxDeletedId: StreamId = ID_ZERO
   /** Entries ever added. */
   entriesAdded = 0
+  /** What its idempotent producers sent lately; undefined: none ever did, and the settings are the defaults. */
+  producers: Producers | undefined = undefined
   readonly nodes: Nodes
   readonly #segments: Segment[] = []
   readonly #names = new RecentNameSets()
@@ -165,6 +168,12 @@ export class Stream {
 
   /** Deletes one entry, which is there. */
   delete(id: StreamId): void {
+    this.removeOne(id)
+    if (compareIds(id, this.maxDeletedId) > 0) this.maxDeletedId = id
+  }
+
+  /** Removes one entry, which is there, as a trim does: the highest deleted ID stays. */
+  removeOne(id: StreamId): void {
     const index = this.#segmentFor(id)
     const segment = this.#segments[index]
     const row = segment?.find(id) ?? -1
@@ -172,7 +181,6 @@ export class Stream {
     segment.delete(row)
     this.nodes.delete(id)
     this.#length--
-    if (compareIds(id, this.maxDeletedId) > 0) this.maxDeletedId = id
     this.#tidySegment(index)
   }
 
@@ -187,6 +195,11 @@ export class Stream {
     if (rows > removed) this.nodes.shrinkHead(rows - removed)
     this.#length -= rows
     return rows
+  }
+
+  ensureProducers(): Producers {
+    this.producers ??= new Producers(IDEMPOTENCY_DEFAULT, this.#meter)
+    return this.producers
   }
 
   group(name: string): Group | undefined {

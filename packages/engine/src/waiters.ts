@@ -11,8 +11,12 @@
  *   waiting ──served──► done      ──failed──► done      ──timed out──► done      ──cancelled──► done (nothing is told)
  *
  * `serve` is called after a whole command (or transaction), so nobody sees half of one. A new entry makes a key ready
- * for everybody; a key or group that vanishes only for group readers, who get the error. A plain read of a key that
- * vanishes goes on waiting. Nothing is ever served empty: whoever comes too late waits on.
+ * for everybody; a key or group that vanishes only for group readers, who get the error; entries that were given back
+ * only for claiming readers. A plain read of a key that vanishes goes on waiting. Nothing is ever served empty: whoever
+ * comes too late waits on.
+ *
+ * A claiming reader (XREADGROUP … CLAIM) also tries again when a pending entry becomes old enough for it. When that is
+ * changes with every delivery: it is asked for anew, once, after changes to the pending entries of a key.
  */
 import type { Change } from './change.ts'
 import type { Database } from './database.ts'
@@ -28,13 +32,21 @@ export interface Wait {
   readonly isGroupRead: boolean
   /** When it ends with nothing; undefined: never. */
   readonly deadlineMs: number | undefined
+  /** Of a claiming reader: when an entry becomes old enough for it (`nextClaimableMs`), or `undefined`. Must not throw. */
+  readonly claimableMs?: (nowMs: number) => number | undefined
 }
+
+/** For whom a key is ready: each for those after it as well. */
+type Readiness = 'all' | 'group-readers' | 'claimers'
 
 export class Waiters {
   readonly #queues = new Map<string, Set<Wait>>()
   readonly #deadlines = new Deadlines<Wait>()
-  /** Ready keys; true: for everybody, false: for group readers only. */
-  readonly #ready = new Map<string, boolean>()
+  readonly #ready = new Map<string, Readiness>()
+  /** When claiming readers are to try again. */
+  readonly #claims = new Deadlines<Wait>()
+  /** Claiming readers whose time for that may have changed. */
+  readonly #unsettled = new Set<Wait>()
   readonly #waiting = new Set<Wait>()
   readonly #unsubscribe: () => void
 
@@ -46,9 +58,12 @@ export class Waiters {
     return this.#waiting.size
   }
 
-  /** The earliest deadline of a wait. */
-  nextDeadlineMs(): number | undefined {
-    return this.#deadlines.next()
+  /** When `expire` is to be called next: the earliest deadline of a wait, or the earliest time to claim something. */
+  nextDeadlineMs(nowMs = 0): number | undefined {
+    this.#settleClaims(nowMs)
+    const deadlineMs = this.#deadlines.next()
+    const claimMs = this.#claims.next()
+    return deadlineMs === undefined || claimMs === undefined ? (deadlineMs ?? claimMs) : Math.min(deadlineMs, claimMs)
   }
 
   /** Waits at the tail of its keys' queues. The caller has just tried and found nothing. */
@@ -56,6 +71,7 @@ export class Waiters {
     this.#waiting.add(wait)
     this.#enqueue(wait)
     if (wait.deadlineMs !== undefined) this.#deadlines.set(wait, wait.deadlineMs)
+    if (wait.claimableMs !== undefined) this.#unsettled.add(wait)
   }
 
   /** Ends a wait and tells nobody. Returns false when it had ended before. */
@@ -63,6 +79,8 @@ export class Waiters {
     if (!this.#waiting.delete(wait)) return false
     this.#dequeue(wait)
     this.#deadlines.delete(wait)
+    this.#claims.delete(wait)
+    this.#unsettled.delete(wait)
     return true
   }
 
@@ -70,15 +88,19 @@ export class Waiters {
   serve(nowMs: number): void {
     // A try can make keys ready itself (one that it finds expired), but each of them once: every round removes a key.
     for (let next = this.#ready.entries().next(); next.done !== true; next = this.#ready.entries().next()) {
-      const [key, isForAll] = next.value
+      const [key, readiness] = next.value
       this.#ready.delete(key)
       const present = [...(this.#queues.get(key) ?? [])]
-      for (const wait of present) if (isForAll || wait.isGroupRead) this.#retry(wait, nowMs)
+      for (const wait of present) if (concerns(readiness, wait)) this.#retry(wait, nowMs)
     }
   }
 
-  /** Ends the waits whose time is over. */
+  /** Lets those try again who can claim something by now, and ends the waits whose time is over. */
   expire(nowMs: number): void {
+    this.#settleClaims(nowMs)
+    const claimers: Wait[] = []
+    for (let wait = this.#claims.take(nowMs); wait !== undefined; wait = this.#claims.take(nowMs)) claimers.push(wait)
+    for (const wait of claimers) this.#retry(wait, nowMs)
     for (let wait = this.#deadlines.take(nowMs); wait !== undefined; wait = this.#deadlines.take(nowMs)) {
       this.cancel(wait)
       wait.timedOut()
@@ -102,14 +124,38 @@ export class Waiters {
     } else if (this.#waiting.has(wait)) {
       this.#dequeue(wait)
       this.#enqueue(wait)
+      if (wait.claimableMs !== undefined) this.#unsettled.add(wait)
     }
   }
 
+  #settleClaims(nowMs: number): void {
+    for (const wait of this.#unsettled) {
+      const claimMs = wait.claimableMs!(nowMs)
+      if (claimMs === undefined) this.#claims.delete(wait)
+      else this.#claims.set(wait, claimMs)
+    }
+    this.#unsettled.clear()
+  }
+
   #observe(change: Change): void {
-    if (!this.#queues.has(change.key)) return
-    if (change.kind === 'entry-added') this.#ready.set(change.key, true)
-    else if (change.kind === 'key-removed' || change.kind === 'group-destroyed') {
-      this.#ready.set(change.key, this.#ready.get(change.key) ?? false)
+    const queue = this.#queues.get(change.key)
+    if (queue === undefined) return
+    switch (change.kind) {
+      case 'entry-added':
+        this.#ready.set(change.key, 'all')
+        return
+      case 'key-removed':
+      case 'group-destroyed':
+        if (this.#ready.get(change.key) !== 'all') this.#ready.set(change.key, 'group-readers')
+        return
+      case 'nacked':
+        if (!this.#ready.has(change.key)) this.#ready.set(change.key, 'claimers')
+        return
+      case 'delivered':
+      case 'claimed':
+        for (const wait of queue) if (wait.claimableMs !== undefined) this.#unsettled.add(wait)
+        return
+      default:
     }
   }
 
@@ -128,4 +174,9 @@ export class Waiters {
       if (queue?.size === 0) this.#queues.delete(key)
     }
   }
+}
+
+function concerns(readiness: Readiness, wait: Wait): boolean {
+  if (readiness === 'all') return true
+  return readiness === 'group-readers' ? wait.isGroupRead : wait.claimableMs !== undefined
 }
