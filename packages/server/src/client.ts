@@ -11,6 +11,7 @@
  */
 import type { Database } from '@millrace/engine'
 import { ReplyWriter } from '@millrace/protocol'
+import { Subscriptions } from './pub-sub.ts'
 import type { ServerState } from './server-state.ts'
 import { Transaction } from './transaction.ts'
 import type { BlockedRead } from './blocking.ts'
@@ -34,6 +35,7 @@ export class Client {
   readonly connection: Connection
   readonly reply = new ReplyWriter()
   readonly transaction = new Transaction()
+  readonly subscriptions = new Subscriptions()
   readonly createdMs: number
   name = ''
   libraryName = ''
@@ -58,6 +60,11 @@ export class Client {
 
   get database(): Database {
     return this.server.databases[this.databaseIndex]!
+  }
+
+  /** Channels, patterns and shard channels: above 0, a RESP2 client may only subscribe and unsubscribe. */
+  get subscriptionCount(): number {
+    return this.subscriptions.count
   }
 
   /** The one clock snapshot of the running command (or transaction). */

@@ -115,6 +115,7 @@ export class SocketConnection implements Connection {
     const { client } = this
     client.isClosed = true
     forget(client)
+    client.server.pubSub.leave(client)
     client.server.clients.delete(client.id)
   }
 }

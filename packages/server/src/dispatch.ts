@@ -28,6 +28,7 @@ export function dispatch(client: Client, request: Request): void {
   }
   call(client, command, request)
   server.serveBlocked()
+  if (server.pubSub.hasOutgoing) server.pubSub.deliver()
 }
 
 /** Runs a command that may run. Exactly one reply is written, unless the client now waits. */

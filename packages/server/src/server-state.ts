@@ -6,7 +6,9 @@
 import { Database, nodeEnv, Waiters, type Env } from '@millrace/engine'
 import type { Client } from './client.ts'
 import type { CommandTable } from './command-table.ts'
+import { KeyspaceEvents, type EventClass } from './keyspace-events.ts'
 import type { ServerOptions } from './options.ts'
+import { PubSub } from './pub-sub.ts'
 
 export class ServerState {
   readonly options: ServerOptions
@@ -16,6 +18,8 @@ export class ServerState {
   readonly waiters: Waiters[] = []
   readonly clients = new Map<number, Client>()
   readonly blockedClients = new Set<Client>()
+  readonly pubSub = new PubSub()
+  readonly keyspaceEvents = new KeyspaceEvents(this.pubSub)
   readonly startedMs: number
   nowMs: number
   #clientIds = 0
@@ -36,6 +40,11 @@ export class ServerState {
   /** Takes the time for what begins now. */
   tick(): void {
     this.nowMs = this.env.nowMs()
+  }
+
+  /** Tells what happened to a key, to whoever has asked for such events (keyspace-events.ts). */
+  notify(type: EventClass, event: string, key: string, databaseIndex: number): void {
+    if (this.keyspaceEvents.isOn) this.keyspaceEvents.notify(type, event, key, databaseIndex)
   }
 
   nextClientId(): number {
