@@ -166,13 +166,12 @@ async function pingsBesideRange(port: number): Promise<number> {
   // The count, and of each entry two headers, its ID and its field's name and value.
   const lines = 1 + 1_000_000 * 8
   const request = encode(['XRANGE', 's', '-', '+', 'COUNT', '1000000'])
-  let isReading = true
+  const reads = { left: 3 }
   const reading = (async () => {
-    for (let i = 0; i < 3; i++) await reader.send(request, lines)
-    isReading = false
+    for (; reads.left > 0; reads.left--) await reader.send(request, lines)
   })()
   const waits: number[] = []
-  while (isReading) {
+  while (reads.left > 0) {
     const start = performance.now()
     await other.send(encode(['PING']), 1)
     waits.push(performance.now() - start)
