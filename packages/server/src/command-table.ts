@@ -2,9 +2,14 @@
 import type { Request } from '@millrace/protocol'
 import type { Command } from './command.ts'
 import { connectionCommands } from './commands/connection.ts'
+import { pubSubCommands } from './commands/pubsub.ts'
 import { streamEntryCommands } from './commands/stream-entries.ts'
 
-export const commandFamilies: readonly (readonly Command[])[] = [connectionCommands, streamEntryCommands]
+export const commandFamilies: readonly (readonly Command[])[] = [
+  connectionCommands,
+  pubSubCommands,
+  streamEntryCommands,
+]
 
 // Spellings of names that came (`xadd`, `XADD`, `XAdd`), so that the usual ones are found without a case conversion.
 const SPELLINGS_MAX = 1000

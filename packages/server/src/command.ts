@@ -49,8 +49,11 @@ export type CommandCategory =
 
 /** Where a command's keys are among its arguments (redis.io/docs/latest/develop/reference/key-specs). */
 export interface KeySpec {
-  /** RW: reads and writes, RO: reads, OW: overwrites, RM: removes. What ACL key permissions go by, with `uses`. */
-  readonly access: 'RW' | 'RO' | 'OW' | 'RM'
+  /**
+   * RW: reads and writes, RO: reads, OW: overwrites, RM: removes. What ACL key permissions go by, with `uses`. Undefined:
+   * none of them, for what is found like a key and is none (`not_key`: shard channels).
+   */
+  readonly access: 'RW' | 'RO' | 'OW' | 'RM' | undefined
   readonly uses: readonly ('access' | 'update' | 'insert' | 'delete' | 'not_key' | 'incomplete' | 'variable_flags')[]
   readonly begin: { readonly index: number } | { readonly keyword: string; readonly startFrom: number }
   readonly find:
@@ -99,6 +102,8 @@ export interface Command {
   readonly categories: readonly CommandCategory[]
   readonly keys: readonly KeySpec[]
   readonly tips?: readonly string[]
+  /** Since when it is old, and what takes its place, as COMMAND DOCS tells it. */
+  readonly deprecated?: { readonly since: string; readonly replacedBy: string }
   readonly arguments?: readonly ArgumentDoc[]
   /** Where we differ from Redis on purpose: a sentence for docs/commands.md. */
   readonly differs?: string
