@@ -1,7 +1,7 @@
 /** Publish and subscribe (pub-sub.ts). */
 import type { Request } from '@millrace/protocol'
 import type { Client } from '../client.ts'
-import type { Command } from '../command.ts'
+import { keyAt, type Command } from '../command.ts'
 import { ReplyError } from '../error-lines.ts'
 import { Glob } from '../glob.ts'
 import type { SubscriptionKind } from '../pub-sub.ts'
