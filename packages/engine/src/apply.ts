@@ -3,11 +3,12 @@
  * that made the change has done both.
  */
 import assert from 'node:assert'
-import { unreachable, type Change, type Claimed, type Delivered } from './change.ts'
+import { unreachable, type Change, type Claimed, type Delivered, type KeyChange } from './change.ts'
 import type { Consumer, Group } from './group.ts'
+import type { Value } from './keyspace.ts'
 import type { Stream } from './stream.ts'
 
-type StreamChange = Exclude<Change, { readonly kind: 'stream-created' | 'key-removed' | 'expiry-set' }>
+type StreamChange = Exclude<Change, KeyChange>
 type EntryChange = Extract<
   StreamChange,
   { readonly kind: 'entry-added' | 'trimmed' | 'entries-trimmed' | 'entries-deleted' | 'id-set' }
@@ -18,8 +19,8 @@ type ProducerChange = Extract<
 >
 type GroupChange = Exclude<StreamChange, EntryChange | ProducerChange>
 
-export function applyChange(stream: Stream | undefined, change: StreamChange): void {
-  assert(stream !== undefined, 'a change is about a stream that is there')
+export function applyChange(stream: Value | undefined, change: StreamChange): void {
+  assert(stream?.type === 'stream', 'a change is about a stream that is there')
   switch (change.kind) {
     case 'entry-added':
       stream.append(change.id, change.fields, change.startsNode)

@@ -17,7 +17,7 @@ import type { StreamId } from './id.ts'
 import type { IdempotencySettings } from './producers.ts'
 
 export type Change =
-  | StreamCreated
+  | KeyChange
   | EntryAdded
   /** All entries up to and including `through` are gone; `removed` of them had been there. */
   | { readonly kind: 'trimmed'; readonly key: string; readonly through: StreamId; readonly removed: number }
@@ -59,10 +59,45 @@ export type Change =
   | { readonly kind: 'iids-expired'; readonly key: string; readonly throughMs: bigint }
   /** A claim moved the group's position forward (LASTID). */
   | { readonly kind: 'group-advanced'; readonly key: string; readonly group: string; readonly lastId: StreamId }
+
+/** A change to what a key holds, whatever its type. All others are about what is inside a stream. */
+export type KeyChange =
+  | StreamCreated
+  | StringSet
+  /** The value and its expiry are now under `to`, in place of whatever was there; `key` is another one, and free. */
+  | { readonly kind: 'key-renamed'; readonly key: string; readonly to: string }
   /** The key expires at `atMs`; undefined: no longer. */
   | { readonly kind: 'expiry-set'; readonly key: string; readonly atMs: number | undefined }
   | { readonly kind: 'key-removed'; readonly key: string; readonly reason: 'deleted' | 'expired' }
+  /** All keys of the database are gone. */
+  | { readonly kind: 'flushed' }
 
+/** A change that concerns two databases, by their numbers (databases.ts). */
+export type CrossChange =
+  /** What was in one is now in the other. */
+  | { readonly kind: 'databases-swapped'; readonly a: number; readonly b: number }
+  /** The key, which was free in `to`, went there with its expiry. */
+  | { readonly kind: 'key-moved'; readonly key: string; readonly from: number; readonly to: number }
+  /** Under `toKey` of `to` (which may be `from`) is a copy with the same expiry, in place of whatever was there. */
+  | {
+      readonly kind: 'key-copied'
+      readonly key: string
+      readonly from: number
+      readonly toKey: string
+      readonly to: number
+    }
+
+/** The key holds this string now, in place of whatever was there. */
+export interface StringSet {
+  readonly kind: 'string-set'
+  readonly key: string
+  /** The caller's own bytes, to be copied by who keeps the change. */
+  readonly value: Uint8Array
+  /** When the key expires; undefined: not, whatever held before. */
+  readonly expiresAtMs: number | undefined
+}
+
+/** The key was free; now there is an empty stream. */
 export interface StreamCreated {
   readonly kind: 'stream-created'
   readonly key: string

@@ -1,24 +1,29 @@
 /**
- * The keys, and the one place where they change.
+ * One database: the keys, and the one place where they change.
  *
- *   command ──commit(change)──► apply to the state ──► each listener, in the order of subscription
+ *   command ──commit(change)──► apply to the state ──► watches ──► each listener, in the order of subscription
  *
- *   keys     'orders' → stream, expires at …     'questions' → stream
- *   expiry   the keys that expire, the earliest first
+ *   keyspace   'orders' → stream, expires at …     'session' → string      (keyspace.ts)
  *
  * A key that has expired is removed when a command looks at it, or by a sweep, whichever comes first; to everybody it is
- * gone from its time on. Streams are the only type today; `find` is where another one would be told apart.
+ * gone from its time on.
+ *
+ * A database of several (databases.ts) stays the same object under its number when it is swapped: what goes over to the
+ * other one is the keyspace. So who waits for a key here, or watches it, stays here and is told.
  */
-import type { Change } from './change.ts'
+import assert from 'node:assert'
+import type { Change, CrossChange } from './change.ts'
 import { applyChange } from './apply.ts'
-import { Deadlines } from './deadlines.ts'
 import { EngineError } from './errors.ts'
-import { Meter } from './meter.ts'
+import { Keyspace, type Value } from './keyspace.ts'
 import type { NodeLimits } from './nodes.ts'
 import { IDEMPOTENCY_DEFAULT, type IdempotencySettings } from './producers.ts'
-import { Stream } from './stream.ts'
+import type { Stream } from './stream.ts'
+import { StringValue } from './string-value.ts'
+import { Watches, type Watch } from './watches.ts'
 
 export type ChangeListener = (change: Change) => void
+export type CrossChangeListener = (change: CrossChange) => void
 
 export interface DatabaseOptions {
   /** Entries of a logical node. Default 100; 0 = no limit. */
@@ -29,43 +34,67 @@ export interface DatabaseOptions {
   readonly idempotency?: IdempotencySettings
 }
 
-const KEY_BYTES = 120
+/** How many changes were made; one for all databases of a server. */
+export interface Tally {
+  changes: number
+}
 
 export class Database {
-  readonly limits: NodeLimits
+  /** For entries to come; may be replaced at any time. */
+  limits: NodeLimits
   /** What streams created from now on remember of their producers. */
   idempotency: IdempotencySettings
-  /** Keys under which IDs of producers may be remembered: where `expireIids` looks. */
-  readonly idempotentKeys = new Set<string>()
-  readonly #keys = new Map<string, Stream>()
-  readonly #expiry = new Deadlines<string>()
-  readonly #listeners = new Set<ChangeListener>()
-  readonly #meter = new Meter()
+  readonly #tally: Tally
+  readonly #watches = new Watches(this)
+  #keyspace = new Keyspace()
+  // Replaced, not changed, so that whoever ends a subscription while being told disturbs nobody.
+  #listeners: readonly ChangeListener[] = []
+  #crossListeners: readonly CrossChangeListener[] = []
 
-  constructor(options: DatabaseOptions = {}) {
+  constructor(options: DatabaseOptions = {}, tally: Tally = { changes: 0 }) {
     this.limits = { entriesMax: options.nodeEntriesMax ?? 100, bytesMax: options.nodeBytesMax ?? 4096 }
     this.idempotency = options.idempotency ?? IDEMPOTENCY_DEFAULT
+    this.#tally = tally
   }
 
   /** Bytes of all keys, as `Stream.memoryBytes` counts them. */
   get memoryBytes(): number {
-    return this.#meter.bytes
+    return this.#keyspace.memoryBytes
   }
 
+  /** Expired keys that nobody has looked at included. */
   get keyCount(): number {
-    return this.#keys.size
+    return this.#keyspace.size
+  }
+
+  /** How many keys expire. */
+  get expiringKeyCount(): number {
+    return this.#keyspace.expiringCount
+  }
+
+  /** Changes made since it was created, here and in the databases beside it. */
+  get changeCount(): number {
+    return this.#tally.changes
+  }
+
+  /** Keys under which IDs of producers may be remembered: where `expireIids` looks. */
+  get idempotentKeys(): Set<string> {
+    return this.#keyspace.idempotentKeys
   }
 
   /** All keys, expired ones that nobody has looked at included. */
   keys(): IterableIterator<string> {
-    return this.#keys.keys()
+    return this.#keyspace.keys()
   }
 
-  /** The stream of a key; undefined when there is none or it has expired. */
+  /** The stream of a key; undefined when there is none or it has expired. `WRONG_TYPE`: it is something else. */
   find(key: string, nowMs: number): Stream | undefined {
-    const expiresAtMs = this.#expiry.size === 0 ? undefined : this.#expiry.get(key)
-    if (expiresAtMs !== undefined && expiresAtMs <= nowMs) this.commit({ kind: 'key-removed', key, reason: 'expired' })
-    return this.#keys.get(key)
+    const slot = this.#keyspace.get(key)
+    if (slot === undefined) return undefined
+    const { value, expiresAtMs } = slot
+    if (expiresAtMs !== undefined && expiresAtMs <= nowMs) return this.#expire(key)
+    if (value.type === 'stream') return value
+    throw new EngineError('WRONG_TYPE', `'${key}' holds a ${value.type}, not a stream`)
   }
 
   /** The stream of a key that has to exist. */
@@ -75,73 +104,149 @@ export class Database {
     throw new EngineError('NO_SUCH_KEY', `There is no stream '${key}'`)
   }
 
-  /** Creates a stream, and returns it. */
+  /** Creates a stream under a free key, and returns it. */
   createStream(key: string): Stream {
     const { idempotency } = this
     const isDefault =
       idempotency.durationS === IDEMPOTENCY_DEFAULT.durationS && idempotency.sizeMax === IDEMPOTENCY_DEFAULT.sizeMax
     this.commit({ kind: 'stream-created', key, ...(isDefault ? {} : { idempotency }) })
-    return this.#keys.get(key)!
+    const created = this.peek(key)
+    assert(created?.type === 'stream', 'a stream that was created is there')
+    return created
+  }
+
+  /** Whatever a key holds; undefined when there is none or it has expired. */
+  value(key: string, nowMs: number): Value | undefined {
+    const slot = this.#keyspace.get(key)
+    if (slot?.expiresAtMs !== undefined && slot.expiresAtMs <= nowMs) return this.#expire(key)
+    return slot?.value
+  }
+
+  /** What is stored under a key, expired or not. */
+  peek(key: string): Value | undefined {
+    return this.#keyspace.get(key)?.value
   }
 
   /** When a key expires; undefined: it does not, or is not there. */
   expiresAtMs(key: string): number | undefined {
-    return this.#expiry.get(key)
+    return this.#keyspace.get(key)?.expiresAtMs
+  }
+
+  /** The key at a place from 0 up to `keyCount`: see keyspace.ts for how a walk over the places misses none. */
+  keyAt(place: number): string {
+    return this.#keyspace.at(place).key
   }
 
   /** The earliest time at which a key expires. */
   nextExpiryMs(): number | undefined {
-    return this.#expiry.next()
+    return this.#keyspace.nextExpiryMs
   }
 
   /** Removes keys whose time has come, at most `countMax`; returns how many. */
   sweep(nowMs: number, countMax: number): number {
     let removed = 0
-    while (removed < countMax) {
-      const due = this.#expiry.next()
-      if (due === undefined || due > nowMs) break
-      this.commit({ kind: 'key-removed', key: this.#expiry.take(nowMs)!, reason: 'expired' })
-      removed++
+    for (; removed < countMax; removed++) {
+      const key = this.#keyspace.dueKey(nowMs)
+      if (key === undefined) break
+      this.#expire(key)
     }
     return removed
   }
 
+  /** Watches a key, until the watch is ended: has anybody touched it? */
+  watch(key: string, nowMs: number): Watch {
+    // Removes it when it has expired, so that this is no news later.
+    this.value(key, nowMs)
+    return this.#watches.add(key)
+  }
+
+  /** The keys that are watched. */
+  watchedKeys(): Iterable<string> {
+    return this.#watches.keys()
+  }
+
   /** Calls the listener after each change has been applied; returns what ends that. Listeners do not throw. */
   subscribe(listener: ChangeListener): () => void {
-    this.#listeners.add(listener)
-    return () => this.#listeners.delete(listener)
+    this.#listeners = [...this.#listeners, listener]
+    return () => {
+      this.#listeners = this.#listeners.filter((other) => other !== listener)
+    }
+  }
+
+  /** As `subscribe`, for the changes that this database shares with another one (`Databases` makes them). */
+  subscribeCross(listener: CrossChangeListener): () => void {
+    this.#crossListeners = [...this.#crossListeners, listener]
+    return () => {
+      this.#crossListeners = this.#crossListeners.filter((other) => other !== listener)
+    }
   }
 
   /** Applies a change and tells it to the listeners. */
   commit(change: Change): void {
     this.apply(change)
-    for (const listener of this.#listeners) listener(change)
+    this.#tally.changes++
+    if (this.#watches.size > 0) this.#watches.observe(change)
+    const listeners = this.#listeners
+    for (let i = 0; i < listeners.length; i++) listeners[i]!(change)
+  }
+
+  /** Tells a change that concerns this database and another one, and that has been applied: only for `Databases`. */
+  tellCross(change: CrossChange): void {
+    if (this.#watches.size > 0) this.#watches.observe(change)
+    for (const listener of this.#crossListeners) listener(change)
   }
 
   /** Applies a change without telling anybody: replaying a history. */
   apply(change: Change): void {
-    if (change.kind === 'stream-created') this.#create(change.key, change.idempotency)
-    else if (change.kind === 'key-removed') this.#remove(change.key)
-    else if (change.kind === 'expiry-set') this.#setExpiry(change.key, change.atMs)
-    else applyChange(this.#keys.get(change.key), change)
-    if (change.kind === 'iid-recorded') this.idempotentKeys.add(change.key)
+    switch (change.kind) {
+      case 'stream-created':
+        this.#keyspace.createStream(change.key, change.idempotency)
+        return
+      case 'string-set':
+        this.#keyspace.put(change.key, StringValue.of(change.value), change.expiresAtMs)
+        return
+      case 'key-removed':
+        this.#keyspace.take(change.key)
+        return
+      case 'key-renamed': {
+        const { value, expiresAtMs } = this.#keyspace.take(change.key)
+        this.#keyspace.put(change.to, value, expiresAtMs)
+        return
+      }
+      case 'expiry-set':
+        this.#keyspace.expire(change.key, change.atMs)
+        return
+      case 'flushed':
+        // Nothing is walked: the keys go with the last reference to them.
+        this.#keyspace = new Keyspace()
+        return
+      default:
+        applyChange(this.#keyspace.get(change.key)?.value, change)
+        if (change.kind === 'iid-recorded') this.#keyspace.idempotentKeys.add(change.key)
+    }
   }
 
-  #create(key: string, idempotency: IdempotencySettings | undefined): void {
-    const stream = new Stream(this.#meter)
-    if (idempotency !== undefined) stream.ensureProducers().settings = idempotency
-    this.#keys.set(key, stream)
-    this.#meter.add(KEY_BYTES + key.length)
+  /** Exchanges all keys with another database: only for `Databases`. */
+  exchangeKeys(other: Database): void {
+    const own = this.#keyspace
+    this.#keyspace = other.#keyspace
+    other.#keyspace = own
   }
 
-  #remove(key: string): void {
-    this.#keys.get(key)?.release()
-    if (this.#keys.delete(key)) this.#meter.add(-(KEY_BYTES + key.length))
-    this.#expiry.delete(key)
+  /** Gives a key, which is there, to another database: only for `Databases`. */
+  giveKey(key: string, to: Database): void {
+    const { value, expiresAtMs } = this.#keyspace.take(key)
+    to.#keyspace.put(key, value, expiresAtMs)
   }
 
-  #setExpiry(key: string, atMs: number | undefined): void {
-    if (atMs === undefined) this.#expiry.delete(key)
-    else this.#expiry.set(key, atMs)
+  /** Puts a copy of what a key holds under a key of this or another database: only for `Databases`. */
+  copyKey(key: string, to: Database, toKey: string): void {
+    const slot = this.#keyspace.get(key)
+    if (slot === undefined) throw new EngineError('NO_SUCH_KEY', `There is no key '${key}' to copy`)
+    to.#keyspace.put(toKey, slot.value.copy(), slot.expiresAtMs)
+  }
+
+  #expire(key: string): undefined {
+    this.commit({ kind: 'key-removed', key, reason: 'expired' })
   }
 }

@@ -1,97 +1,110 @@
 /**
- * Times at which something is due, the earliest first: a binary heap. A changed or ended deadline is not searched for;
- * its old place is recognised as stale when it comes up, and the heap is rebuilt when most of it is stale.
+ * Times at which something is due, the earliest first: a binary heap in which each item knows its place, so that a
+ * changed or ended deadline is found at once and nothing is ever rebuilt.
  *
- *                  [5 a]                 current:  a → 5, b → 9, c → 7
+ *                  [5 a]                 items:  a → 0, b → 1, c → 2, d → 3
  *               ┌────┴────┐
  *             [9 b]     [7 c]
- *          ┌────┘                        stale: b's former deadline
- *        [12 b]
+ *          ┌────┘
+ *        [12 d]
  */
 
 interface Due<T> {
-  readonly atMs: number
   readonly item: T
+  atMs: number
+  place: number
 }
 
-const STALE_MIN = 64
-
 export class Deadlines<T> {
-  #heap: Due<T>[] = []
-  readonly #current = new Map<T, Due<T>>()
+  readonly #heap: Due<T>[] = []
+  readonly #items = new Map<T, Due<T>>()
 
   get size(): number {
-    return this.#current.size
+    return this.#heap.length
   }
 
   /** The earliest deadline. */
   next(): number | undefined {
-    this.#dropStale()
     return this.#heap[0]?.atMs
   }
 
   get(item: T): number | undefined {
-    return this.#current.get(item)?.atMs
+    return this.#items.get(item)?.atMs
   }
 
   /** Sets the item's deadline, in place of the one it had. */
   set(item: T, atMs: number): void {
-    if (this.#current.get(item)?.atMs === atMs) return
-    const due = { atMs, item }
-    this.#current.set(item, due)
-    this.#push(due)
-    if (this.#heap.length > STALE_MIN && this.#heap.length > this.#current.size * 2) this.#rebuild()
+    const due = this.#items.get(item)
+    if (due === undefined) {
+      const added = { item, atMs, place: this.#heap.length }
+      this.#items.set(item, added)
+      this.#heap.push(added)
+      this.#rise(added)
+    } else {
+      due.atMs = atMs
+      this.#settle(due)
+    }
   }
 
   delete(item: T): void {
-    this.#current.delete(item)
-    if (this.#current.size === 0) this.#heap = []
+    const due = this.#items.get(item)
+    if (due === undefined) return
+    this.#items.delete(item)
+    const last = this.#heap.pop()!
+    if (last === due) return
+    last.place = due.place
+    this.#heap[due.place] = last
+    this.#settle(last)
+  }
+
+  /** The item whose deadline is the earliest, when that is not after `nowMs`. */
+  due(nowMs: number): T | undefined {
+    const first = this.#heap[0]
+    return first === undefined || first.atMs > nowMs ? undefined : first.item
   }
 
   /** Removes and returns an item whose deadline is not after `nowMs`, the earliest first. */
   take(nowMs: number): T | undefined {
-    this.#dropStale()
-    const first = this.#heap[0]
-    if (first === undefined || first.atMs > nowMs) return undefined
-    this.#pop()
-    this.#current.delete(first.item)
-    return first.item
+    const item = this.due(nowMs)
+    if (item !== undefined) this.delete(item)
+    return item
   }
 
-  #dropStale(): void {
-    while (this.#heap.length > 0 && this.#current.get(this.#heap[0]!.item) !== this.#heap[0]) this.#pop()
+  /** Brings a deadline that is out of order to its place. */
+  #settle(due: Due<T>): void {
+    this.#rise(due)
+    this.#sink(due)
   }
 
-  #rebuild(): void {
-    const kept = [...this.#current.values()].sort((a, b) => a.atMs - b.atMs)
-    this.#heap = kept
-  }
-
-  #push(due: Due<T>): void {
+  #rise(due: Due<T>): void {
     const heap = this.#heap
-    let at = heap.push(due) - 1
-    while (at > 0) {
-      const parent = (at - 1) >>> 1
-      if (heap[parent]!.atMs <= due.atMs) break
-      heap[at] = heap[parent]!
-      at = parent
+    let place = due.place
+    while (place > 0) {
+      const parent = heap[(place - 1) >>> 1]!
+      if (parent.atMs <= due.atMs) break
+      heap[place] = parent
+      const above = parent.place
+      parent.place = place
+      place = above
     }
-    heap[at] = due
+    heap[place] = due
+    due.place = place
   }
 
-  #pop(): void {
+  #sink(due: Due<T>): void {
     const heap = this.#heap
-    const last = heap.pop()!
-    if (heap.length === 0) return
-    let at = 0
+    let place = due.place
     for (;;) {
-      let child = at * 2 + 1
-      if (child >= heap.length) break
-      if (child + 1 < heap.length && heap[child + 1]!.atMs < heap[child]!.atMs) child++
-      if (heap[child]!.atMs >= last.atMs) break
-      heap[at] = heap[child]!
-      at = child
+      let below = place * 2 + 1
+      if (below >= heap.length) break
+      if (below + 1 < heap.length && heap[below + 1]!.atMs < heap[below]!.atMs) below++
+      const child = heap[below]!
+      if (child.atMs >= due.atMs) break
+      heap[place] = child
+      child.place = place
+      place = below
     }
-    heap[at] = last
+    heap[place] = due
+    due.place = place
   }
 }

@@ -173,6 +173,27 @@ export class Group {
     this.#leave(owner, id)
   }
 
+  /** The same group once more, for a copy of its stream. Consumers keep their numbers, which the pending rows name. */
+  copy(meter: Meter): Group {
+    const copy = new Group(this.name, this.lastId, this.entriesRead, meter)
+    for (const { name, number, seenMs, activeMs, pending } of this.#consumers.values()) {
+      const consumer = new Consumer(name, number, seenMs)
+      consumer.activeMs = activeMs
+      consumer.pending = pending
+      copy.#byNumber[number] = consumer
+      copy.#consumers.set(name, consumer)
+      meter.add(CONSUMER_BYTES + name.length)
+    }
+    copy.#freeNumbers.push(...this.#freeNumbers)
+    for (const [name, id] of this.#nacked) copy.#nacked.set(name, id)
+    meter.add(this.#nacked.size * NACKED_BYTES)
+    this.pending.scan(ID_ZERO, (row) => {
+      copy.pending.set(row)
+      return true
+    })
+    return copy
+  }
+
   /** Takes the group out of the memory account. */
   release(): void {
     this.pending.release()

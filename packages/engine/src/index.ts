@@ -15,8 +15,11 @@ export {
   type NewId,
   type StreamId,
 } from './id.ts'
-export type { Change } from './change.ts'
-export { Database, type ChangeListener, type DatabaseOptions } from './database.ts'
+export type { Change, CrossChange, KeyChange } from './change.ts'
+export { Database, type ChangeListener, type CrossChangeListener, type DatabaseOptions } from './database.ts'
+export { Databases, type DatabasesListener, type DatabasesOptions, type KeyRef } from './databases.ts'
+export type { Value } from './keyspace.ts'
+export type { NodeLimits } from './nodes.ts'
 export type { StreamEntry } from './segment.ts'
 export {
   append,
@@ -100,5 +103,17 @@ export {
   type GroupInfo,
   type StreamInfo,
 } from './info.ts'
-export { expireAt, persist, removeKey } from './keys.ts'
+export {
+  expireAt,
+  flush,
+  keyMemoryBytes,
+  persist,
+  randomKey,
+  removeKey,
+  renameKey,
+  scan,
+  type ScanResult,
+} from './keys.ts'
+export { getString, setString, type NewString } from './strings.ts'
 export { Waiters, type Wait } from './waiters.ts'
+export type { Watch } from './watches.ts'

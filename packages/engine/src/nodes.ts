@@ -124,6 +124,19 @@ export class Nodes {
     this.#live[this.#head]! -= entries
   }
 
+  /** Takes the nodes of another table, in place of its own: for a copy of a stream. */
+  copyFrom(other: Nodes): void {
+    this.#meter.add((other.#live.length - this.#live.length) * NODE_BYTES)
+    this.#head = other.#head
+    this.#end = other.#end
+    this.#gone = other.#gone
+    this.#ids = other.#ids.slice()
+    this.#live = other.#live.slice()
+    this.#total = other.#total.slice()
+    this.#body = other.#body.slice()
+    this.#names = other.#names.slice()
+  }
+
   #skipGone(): void {
     while (this.#head < this.#end && this.#total[this.#head] === 0) {
       this.#head++

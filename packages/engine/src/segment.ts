@@ -206,10 +206,10 @@ export class Segment {
     this.#meter.add(this.#allocatedBytes() - before)
   }
 
-  /** The same entries without the tombstones; this segment is to be released. */
-  compacted(): Segment {
+  /** The same entries without the tombstones; in the same account this segment is to be released. */
+  compacted(meter: Meter = this.#meter): Segment {
     const base = { ms: this.#msBase, seq: this.#seqBase }
-    const copy = new Segment(base, this.#ms instanceof BigUint64Array, this.#meter)
+    const copy = new Segment(base, this.#ms instanceof BigUint64Array, meter)
     for (let row = this.#firstLive; row < this.#count; row++) {
       if (this.isDeleted(row)) continue
       const shape = this.#shape[row]!

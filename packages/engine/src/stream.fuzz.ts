@@ -90,7 +90,7 @@ it(`agrees with a plain array, seed ${SEED}`, { timeout: 60_000 }, () => {
       checkLooks(random, stream, plain)
     }
   }
-  stream.release()
+  stream.chargeTo(undefined)
   expect(meter.bytes).toBe(0)
 })
 

@@ -24,6 +24,8 @@ const COMPACT_ROWS_MIN = 64
 const COMPACT_BYTES_MIN = 65_536
 
 export class Stream {
+  /** Tells it from the other values that a key can hold. */
+  readonly type = 'stream'
   /** The last ID ever given, whether or not its entry is still there. */
   lastId: StreamId = ID_ZERO
   /** The highest ID that was deleted on its own (not trimmed). */
@@ -39,7 +41,8 @@ export class Stream {
   readonly #meter: Meter
   #length = 0
 
-  constructor(parent: Meter) {
+  /** `parent`: the meter to which its bytes are charged. Default: none yet. */
+  constructor(parent?: Meter) {
     this.#meter = new Meter(parent)
     this.#meter.add(STREAM_BYTES)
     this.nodes = new Nodes(this.#meter)
@@ -225,9 +228,27 @@ export class Stream {
     this.#groups.delete(name)
   }
 
-  /** Takes the stream out of the memory account. */
-  release(): void {
-    this.#meter.add(-this.#meter.bytes)
+  /** From now on another meter counts the stream; undefined: none, because nobody has it any more. */
+  chargeTo(parent: Meter | undefined): void {
+    this.#meter.chargeTo(parent)
+  }
+
+  /** The same stream once more, sharing nothing that changes: entries, nodes, counters, groups. */
+  copy(): Stream {
+    const copy = new Stream()
+    copy.lastId = this.lastId
+    copy.maxDeletedId = this.maxDeletedId
+    copy.entriesAdded = this.entriesAdded
+    copy.#length = this.#length
+    copy.nodes.copyFrom(this.nodes)
+    copy.producers = this.producers?.copy(copy.#meter)
+    for (const segment of this.#segments) {
+      const copied = segment.compacted(copy.#meter)
+      if (segment !== this.#segments.at(-1)) copied.seal()
+      copy.#segments.push(copied)
+    }
+    for (const group of this.#groups.values()) copy.#groups.set(group.name, group.copy(copy.#meter))
+    return copy
   }
 
   #deleteRowsThrough(through: StreamId): number {

@@ -11,14 +11,15 @@
  *   waiting ──served──► done      ──failed──► done      ──timed out──► done      ──cancelled──► done (nothing is told)
  *
  * `serve` is called after a whole command (or transaction), so nobody sees half of one. A new entry makes a key ready
- * for everybody; a key or group that vanishes only for group readers, who get the error; entries that were given back
- * only for claiming readers. A plain read of a key that vanishes goes on waiting. Nothing is ever served empty: whoever
- * comes too late waits on.
+ * for everybody, and so does a stream with entries that appears there in one piece (renamed, copied, moved, swapped); a
+ * key or group that vanishes, or becomes a string, only for group readers, who get the error; entries that were given
+ * back only for claiming readers. A plain read of a key that vanishes goes on waiting. Nothing is ever served empty:
+ * whoever comes too late waits on.
  *
  * A claiming reader (XREADGROUP … CLAIM) also tries again when a pending entry becomes old enough for it. When that is
  * changes with every delivery: it is asked for anew, once, after changes to the pending entries of a key.
  */
-import type { Change } from './change.ts'
+import type { Change, CrossChange } from './change.ts'
 import type { Database } from './database.ts'
 import { Deadlines } from './deadlines.ts'
 
@@ -38,6 +39,7 @@ export interface Wait {
 
 /** For whom a key is ready: each for those after it as well. */
 type Readiness = 'all' | 'group-readers' | 'claimers'
+const reach: Record<Readiness, number> = { all: 3, 'group-readers': 2, claimers: 1 }
 
 export class Waiters {
   readonly #queues = new Map<string, Set<Wait>>()
@@ -48,10 +50,14 @@ export class Waiters {
   /** Claiming readers whose time for that may have changed. */
   readonly #unsettled = new Set<Wait>()
   readonly #waiting = new Set<Wait>()
+  readonly #database: Database
   readonly #unsubscribe: () => void
 
   constructor(database: Database) {
-    this.#unsubscribe = database.subscribe((change) => this.#observe(change))
+    const observe = (change: Change | CrossChange): void => this.#observe(change)
+    const ends = [database.subscribe(observe), database.subscribeCross(observe)]
+    this.#database = database
+    this.#unsubscribe = () => ends.forEach((end) => end())
   }
 
   get size(): number {
@@ -137,26 +143,60 @@ export class Waiters {
     this.#unsettled.clear()
   }
 
-  #observe(change: Change): void {
-    const queue = this.#queues.get(change.key)
-    if (queue === undefined) return
+  #observe(change: Change | CrossChange): void {
+    if (this.#queues.size === 0) return
     switch (change.kind) {
       case 'entry-added':
-        this.#ready.set(change.key, 'all')
+        this.#setReady(change.key, 'all')
         return
       case 'key-removed':
+      case 'string-set':
       case 'group-destroyed':
-        if (this.#ready.get(change.key) !== 'all') this.#ready.set(change.key, 'group-readers')
+        this.#setReady(change.key, 'group-readers')
         return
       case 'nacked':
-        if (!this.#ready.has(change.key)) this.#ready.set(change.key, 'claimers')
+        this.#setReady(change.key, 'claimers')
         return
       case 'delivered':
       case 'claimed':
-        for (const wait of queue) if (wait.claimableMs !== undefined) this.#unsettled.add(wait)
+        for (const wait of this.#queues.get(change.key) ?? [])
+          if (wait.claimableMs !== undefined) this.#unsettled.add(wait)
+        return
+      default:
+        this.#observeKeys(change)
+    }
+  }
+
+  /** What came, or went, in one piece. */
+  #observeKeys(change: Change | CrossChange): void {
+    switch (change.kind) {
+      case 'key-renamed':
+        this.#look(change.key)
+        this.#look(change.to)
+        return
+      case 'key-moved':
+        this.#look(change.key)
+        return
+      case 'key-copied':
+        this.#look(change.toKey)
+        return
+      case 'flushed':
+      case 'databases-swapped':
+        for (const key of this.#queues.keys()) this.#look(key)
         return
       default:
     }
+  }
+
+  #look(key: string): void {
+    const value = this.#database.peek(key)
+    this.#setReady(key, value?.type === 'stream' && value.length > 0 ? 'all' : 'group-readers')
+  }
+
+  #setReady(key: string, readiness: Readiness): void {
+    if (!this.#queues.has(key)) return
+    const before = this.#ready.get(key)
+    if (before === undefined || reach[readiness] > reach[before]) this.#ready.set(key, readiness)
   }
 
   #enqueue(wait: Wait): void {

@@ -1,0 +1,150 @@
+/**
+ * The keys of one database: found by name, by place, and by when they expire.
+ *
+ *   slots    'orders' ──► slot 0      'session' ──► slot 1      …      a key's value, its expiry, its place
+ *   places   [ slot 0 ][ slot 1 ][ slot 2 ] … [ slot n - 1 ]           dense: the last slot fills a gap
+ *   expiry   the keys that expire, the earliest first
+ *
+ * A walk (SCAN) goes through the places from the last one down; its cursor is the number of places that it has not
+ * seen. No slot that it has yet to see can leave that part: a new one goes to the end, and when one is removed only the
+ * last slot moves, to a lower place. So a walk meets every key that is there all the time, some perhaps twice, it ends
+ * however many keys are added meanwhile, and nothing remembers it.
+ */
+import assert from 'node:assert'
+import { Deadlines } from './deadlines.ts'
+import { Meter } from './meter.ts'
+import type { IdempotencySettings } from './producers.ts'
+import { Stream } from './stream.ts'
+import type { StringValue } from './string-value.ts'
+
+/** What a key can hold; told apart by `type`. */
+export type Value = Stream | StringValue
+
+export interface Slot {
+  readonly key: string
+  readonly value: Value
+  readonly expiresAtMs: number | undefined
+}
+
+interface Placed extends Slot {
+  value: Value
+  expiresAtMs: number | undefined
+  place: number
+}
+
+// A slot, its places in the map and the list, its name's object; measured with a million strings.
+const KEY_BYTES = 150
+
+/** What a key takes besides its value. */
+export function keyBytes(key: string): number {
+  return KEY_BYTES + key.length
+}
+
+export class Keyspace {
+  /** Keys under which IDs of producers may be remembered. */
+  readonly idempotentKeys = new Set<string>()
+  readonly #slots = new Map<string, Placed>()
+  readonly #places: Placed[] = []
+  readonly #expiry = new Deadlines<string>()
+  readonly #meter = new Meter()
+
+  /** Bytes of all keys and values. */
+  get memoryBytes(): number {
+    return this.#meter.bytes
+  }
+
+  get size(): number {
+    return this.#places.length
+  }
+
+  /** How many keys expire. */
+  get expiringCount(): number {
+    return this.#expiry.size
+  }
+
+  /** The earliest time at which a key expires. */
+  get nextExpiryMs(): number | undefined {
+    return this.#expiry.next()
+  }
+
+  /** The key that expires next, when that is not after `nowMs`. */
+  dueKey(nowMs: number): string | undefined {
+    return this.#expiry.due(nowMs)
+  }
+
+  get(key: string): Slot | undefined {
+    return this.#slots.get(key)
+  }
+
+  /** The slot at a place, from 0 up to `size`. */
+  at(place: number): Slot {
+    const slot = this.#places[place]
+    assert(slot !== undefined, 'places are dense')
+    return slot
+  }
+
+  keys(): IterableIterator<string> {
+    return this.#slots.keys()
+  }
+
+  createStream(key: string, idempotency: IdempotencySettings | undefined): void {
+    assert(!this.#slots.has(key), 'a stream is created under a free key')
+    const stream = new Stream()
+    if (idempotency !== undefined) stream.ensureProducers().settings = idempotency
+    this.put(key, stream, undefined)
+  }
+
+  /** Puts a value under a key, in place of whatever is there. */
+  put(key: string, value: Value, expiresAtMs: number | undefined): void {
+    this.#charge(value)
+    if (value.type === 'stream' && value.producers !== undefined) this.idempotentKeys.add(key)
+    const slot = this.#slots.get(key)
+    if (slot === undefined) {
+      const placed = { key, value, expiresAtMs: undefined, place: this.#places.length }
+      this.#slots.set(key, placed)
+      this.#places.push(placed)
+      this.#meter.add(keyBytes(key))
+    } else {
+      // The key keeps its place: it has been there all the time for whoever walks.
+      this.#discharge(slot.value)
+      slot.value = value
+    }
+    this.expire(key, expiresAtMs)
+  }
+
+  /** Sets when a key, which is there, expires; undefined: not. */
+  expire(key: string, atMs: number | undefined): void {
+    const slot = this.#slots.get(key)
+    assert(slot !== undefined, 'an expiry is about a key that is there')
+    if (slot.expiresAtMs === atMs) return
+    slot.expiresAtMs = atMs
+    if (atMs === undefined) this.#expiry.delete(key)
+    else this.#expiry.set(key, atMs)
+  }
+
+  /** Takes a key out, which is there; its value is nobody's now. A big one costs no more than a small one. */
+  take(key: string): Slot {
+    const slot = this.#slots.get(key)
+    assert(slot !== undefined, 'a key to take is there')
+    this.#slots.delete(key)
+    const last = this.#places.pop()!
+    if (last !== slot) {
+      this.#places[slot.place] = last
+      last.place = slot.place
+    }
+    if (slot.expiresAtMs !== undefined) this.#expiry.delete(key)
+    this.#meter.add(-keyBytes(key))
+    this.#discharge(slot.value)
+    return slot
+  }
+
+  #charge(value: Value): void {
+    if (value.type === 'stream') value.chargeTo(this.#meter)
+    else this.#meter.add(value.memoryBytes)
+  }
+
+  #discharge(value: Value): void {
+    if (value.type === 'stream') value.chargeTo(undefined)
+    else this.#meter.add(-value.memoryBytes)
+  }
+}
