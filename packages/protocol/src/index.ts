@@ -1,5 +1,7 @@
-export { requestLimits, type RequestLimits } from './limits.ts'
+export { replyLimits, requestLimits, type ReplyLimits, type RequestLimits } from './limits.ts'
 export { ProtocolError } from './protocol-error.ts'
 export { Request } from './request.ts'
 export { RequestParser } from './request-parser.ts'
 export { ReplyWriter } from './reply-writer.ts'
+export { ReplyReader } from './reply-reader.ts'
+export type { ReplyValue } from './reply-value.ts'

@@ -4,20 +4,50 @@
  *   SET key "a b\x00\n" 'it\'s'   ──►   SET │ key │ a b<0><LF> │ it's
  *
  * Double quotes know \xHH, \n, \r, \t, \b, \a and any other character after a backslash; single quotes know \' alone. A
- * closing quote is followed by a space or by nothing.
+ * closing quote is followed by a blank or by nothing.
  */
+import type { Request } from './request.ts'
 
 const escapes: Readonly<Record<string, string>> = { n: '\n', r: '\r', t: '\t', b: '\b', a: '\x07' }
-const SPACES = ' \n\r\t\v\f'
+/** What may stand before a word and after a closing quote. */
+const BLANKS = ' \n\r\t\v\f'
+/** What ends a word: fewer, as in Redis, where a vertical tab within a word belongs to it. */
+const ENDS = ' \n\r\t\0'
+const SPACE = 0x20
+const DOUBLE_QUOTE = 0x22
+const SINGLE_QUOTE = 0x27
+
+/**
+ * Hot: adds the words of a line to a request, in place. False, and nothing added, when the line has quotes or control
+ * characters other than a tab: then `splitInline` is needed.
+ */
+export function addPlainWords(request: Request, from: number, to: number): boolean {
+  const { bytes } = request
+  for (let at = from; at < to; at++) {
+    const byte = bytes[at]!
+    if ((byte < SPACE && byte !== 9) || byte === DOUBLE_QUOTE || byte === SINGLE_QUOTE) return false
+  }
+  let at = from
+  for (;;) {
+    while (at < to && isPlainBlank(bytes[at]!)) at++
+    if (at === to) return true
+    const start = at
+    while (at < to && !isPlainBlank(bytes[at]!)) at++
+    request.add(start, at)
+  }
+}
+
+function isPlainBlank(byte: number): boolean {
+  return byte === SPACE || byte === 9
+}
 
 /** The words of a line; undefined when its quotes do not match. */
 export function splitInline(line: string): string[] | undefined {
   const words: string[] = []
   let at = 0
   for (;;) {
-    while (at < line.length && isSpace(line, at)) at++
-    // As Redis, which works on C strings here: a NUL ends the line.
-    if (at === line.length || line[at] === '\0') return words
+    while (at < line.length && BLANKS.includes(line[at]!)) at++
+    if (at === line.length) return words
     const word = readWord(line, at)
     if (word === undefined) return undefined
     words.push(word.text)
@@ -33,7 +63,7 @@ interface Word {
 function readWord(line: string, from: number): Word | undefined {
   let text = ''
   let at = from
-  while (at < line.length && line[at] !== '\0' && !isSpace(line, at)) {
+  while (at < line.length && !ENDS.includes(line[at]!)) {
     const quote = line[at]!
     if (quote !== '"' && quote !== "'") {
       text += quote
@@ -42,7 +72,7 @@ function readWord(line: string, from: number): Word | undefined {
     }
     const quoted = quote === '"' ? readDouble(line, at + 1) : readSingle(line, at + 1)
     if (quoted === undefined) return undefined
-    if (quoted.end < line.length && !isSpace(line, quoted.end)) return undefined
+    if (quoted.end < line.length && !BLANKS.includes(line[quoted.end]!)) return undefined
     return { text: text + quoted.text, end: quoted.end }
   }
   return { text, end: at }
@@ -77,8 +107,4 @@ function readSingle(line: string, from: number): Word | undefined {
     text += line[at]!
   }
   return undefined
-}
-
-function isSpace(line: string, at: number): boolean {
-  return SPACES.includes(line[at]!)
 }

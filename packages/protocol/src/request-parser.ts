@@ -11,15 +11,17 @@
  * stopped, so the cost is linear in the bytes however they are cut.
  *
  * Rules and error texts are those of Redis 7.0 (redis.io/docs/latest/develop/reference/protocol-spec), but for two: bytes
- * other than CR LF after an argument are refused, and so is an inline request that begins with a byte no text begins with.
+ * other than CR LF after an argument are refused; and so is an inline request that begins with a byte no text begins with,
+ * or that holds a NUL, where Redis waits for ever (its C string ends there, so that it never sees the end of the line).
  */
-import { splitInline } from './inline.ts'
+import { addPlainWords, splitInline } from './inline.ts'
 import { requestLimits, type RequestLimits } from './limits.ts'
 import { ProtocolError } from './protocol-error.ts'
 import { Request } from './request.ts'
 
 const CR = 13
 const LF = 10
+const TAB = 9
 const OWN_BYTES_MIN = 16_384
 const DECIMAL_DIGITS_MAX = 20
 
@@ -29,11 +31,15 @@ export class RequestParser {
   /** False until the client has proved who it is: tighter limits hold. */
   isAuthenticated = true
   readonly #limits: RequestLimits
+  /** What is being parsed. The request has the same bytes, or, of an inline request with quotes, some of its own. */
+  #bytes: Buffer = Buffer.alloc(0)
   #start = 0
   #at = 0
   #end = 0
   /** The bytes are in a buffer of our own, which may be written to. */
   #isOwn = false
+  /** No end of the line that is being read lies before this; 0: not known. */
+  #seen = 0
   /** Arguments that the request in the making still lacks; 0: none is in the making. */
   #argumentsLeft = 0
   /** The length of the argument being read; -1: its length line is next. */
@@ -51,15 +57,17 @@ export class RequestParser {
   /** Takes the next bytes; the parser reads them in place until they are parsed. */
   feed(chunk: Buffer): void {
     if (this.#start === this.#end) {
+      this.#bytes = chunk
       this.request.bytes = chunk
       this.#isOwn = false
       this.#start = 0
       this.#at = 0
       this.#end = chunk.length
+      this.#seen = 0
       return
     }
     this.#makeRoom(chunk.length)
-    this.request.bytes.set(chunk, this.#end)
+    this.#bytes.set(chunk, this.#end)
     this.#end += chunk.length
   }
 
@@ -68,9 +76,10 @@ export class RequestParser {
     for (;;) {
       if (this.#argumentsLeft === 0) {
         this.request.count = 0
+        this.request.bytes = this.#bytes
         this.#start = this.#at
         if (this.#at === this.#end) return false
-        if (this.request.bytes[this.#at] !== 0x2a) {
+        if (this.#bytes[this.#at] !== 0x2a) {
           if (!this.#inline()) return false
           if (this.request.count > 0) return true
           continue
@@ -86,7 +95,7 @@ export class RequestParser {
   #multibulk(): boolean {
     const end = this.#lineEnd('too big mbulk count string')
     if (end < 0) return false
-    const count = decimal(this.request.bytes, this.#at + 1, end)
+    const count = decimal(this.#bytes, this.#at + 1, end)
     if (Number.isNaN(count) || count > this.#limits.argumentsMax) throw new ProtocolError('invalid multibulk length')
     if (!this.isAuthenticated && count > this.#limits.unauthenticatedArgumentsMax) {
       throw new ProtocolError('unauthenticated multibulk length')
@@ -120,7 +129,7 @@ export class RequestParser {
 
   /** `$N`; false when the line is not whole. */
   #bulkHeader(): boolean {
-    const { bytes } = this.request
+    const bytes = this.#bytes
     const at = this.#at
     // Hot: nearly every length has one or two digits.
     if (at + 4 < this.#end && bytes[at] === 0x24) {
@@ -141,7 +150,7 @@ export class RequestParser {
   }
 
   #slowBulkHeader(): boolean {
-    const { bytes } = this.request
+    const bytes = this.#bytes
     const end = this.#lineEnd('too big bulk count string')
     if (end < 0) return false
     const type = bytes[this.#at]!
@@ -159,40 +168,34 @@ export class RequestParser {
   }
 
   #inline(): boolean {
-    const { request } = this
-    const { bytes } = request
+    const bytes = this.#bytes
     const first = bytes[this.#at]!
-    if (first < 0x20 && first !== CR && first !== LF && first !== 9) {
+    if (first < 0x20 && first !== CR && first !== LF && first !== TAB) {
       throw new ProtocolError(`expected '*' or text, got the byte ${first}`)
     }
-    const found = bytes.indexOf(LF, this.#at)
-    const end = found < 0 || found >= this.#end ? -1 : found
-    if (end < 0) {
+    // Goes on where the last chunk ended, so that a line that comes byte by byte is looked at once.
+    const found = bytes.indexOf(LF, Math.max(this.#at, this.#seen))
+    if (found < 0 || found >= this.#end) {
       if (this.#end - this.#at > this.#limits.lineBytesMax) throw new ProtocolError('too big inline request')
+      this.#seen = this.#end
       return false
     }
-    const textEnd = end > this.#at && bytes[end - 1] === CR ? end - 1 : end
-    const words = splitInline(bytes.toString('latin1', this.#at, textEnd))
-    if (words === undefined) throw new ProtocolError('unbalanced quotes in request')
-    this.#at = end + 1
+    const end = found > this.#at && bytes[found - 1] === CR ? found - 1 : found
+    const start = this.#at
+    this.#at = found + 1
     this.#start = this.#at
-    if (words.length > 0) this.#addWords(words)
+    this.#seen = 0
+    if (!addPlainWords(this.request, start, end)) this.#addQuotedWords(bytes.toString('latin1', start, end))
     return true
   }
 
-  /** Inline words may be shorter than what was quoted, so they get bytes of their own behind those of the chunk. */
-  #addWords(words: readonly string[]): void {
+  /** Words with quotes are not what lies in the chunk, so they get bytes of their own. */
+  #addQuotedWords(line: string): void {
+    if (line.includes('\0')) throw new ProtocolError('a NUL in an inline request')
+    const words = splitInline(line)
+    if (words === undefined) throw new ProtocolError('unbalanced quotes in request')
     const { request } = this
-    const text = words.join('')
-    const rest = request.bytes.subarray(this.#at, this.#end)
-    const bytes = Buffer.allocUnsafe(text.length + rest.length)
-    bytes.write(text, 0, 'latin1')
-    bytes.set(rest, text.length)
-    request.bytes = bytes
-    this.#isOwn = true
-    this.#at = text.length
-    this.#start = this.#at
-    this.#end = bytes.length
+    request.bytes = Buffer.from(words.join(''), 'latin1')
     let at = 0
     for (const word of words) {
       request.add(at, at + word.length)
@@ -202,9 +205,14 @@ export class RequestParser {
 
   /** Where the CR of the line at `#at` is, when its LF is there as well; else -1. */
   #lineEnd(tooLong: string): number {
-    const end = this.request.bytes.indexOf(CR, this.#at)
-    if (end >= 0 && end + 1 < this.#end) return end
+    const end = this.#bytes.indexOf(CR, Math.max(this.#at, this.#seen))
+    if (end >= 0 && end + 1 < this.#end) {
+      this.#seen = 0
+      return end
+    }
     if (this.#end - this.#at > this.#limits.lineBytesMax) throw new ProtocolError(tooLong)
+    // The last byte may be the CR whose LF is still to come.
+    this.#seen = Math.max(this.#end - 1, 0)
     return -1
   }
 
@@ -216,26 +224,26 @@ export class RequestParser {
   #makeRoom(more: number): void {
     const { request } = this
     const waiting = this.#end - this.#start
-    if (this.#isOwn && this.#end + more <= request.bytes.length) return
-    const target =
-      this.#isOwn && waiting + more <= request.bytes.length
-        ? request.bytes
-        : Buffer.allocUnsafe(Math.max(OWN_BYTES_MIN, waiting + more, waiting * 2))
-    request.bytes.copy(target, 0, this.#start, this.#end)
+    if (this.#isOwn && this.#end + more <= this.#bytes.length) return
+    const isRoomy = this.#isOwn && waiting + more <= this.#bytes.length
+    const target = isRoomy ? this.#bytes : Buffer.allocUnsafe(Math.max(OWN_BYTES_MIN, waiting + more, waiting * 2))
+    this.#bytes.copy(target, 0, this.#start, this.#end)
     for (let i = 0; i < request.count; i++) {
       request.starts[i]! -= this.#start
       request.ends[i]! -= this.#start
     }
+    this.#bytes = target
     request.bytes = target
     this.#isOwn = true
     this.#at -= this.#start
+    this.#seen = Math.max(this.#seen - this.#start, 0)
     this.#end = waiting
     this.#start = 0
   }
 }
 
 /** A decimal as Redis takes it in a length line; NaN for anything else. */
-function decimal(bytes: Uint8Array, from: number, to: number): number {
+function decimal(bytes: Buffer, from: number, to: number): number {
   const isNegative = bytes[from] === 0x2d
   const start = isNegative ? from + 1 : from
   if (to === start || to - start > DECIMAL_DIGITS_MAX) return Number.NaN
@@ -246,5 +254,12 @@ function decimal(bytes: Uint8Array, from: number, to: number): number {
     if (digit < 0 || digit > 9) return Number.NaN
     value = value * 10 + digit
   }
+  // Above, any limit refuses it; below, -2^63 is the last that Redis reads as a number.
+  if (isNegative && value >= 2 ** 63 && to - start >= 19 && !isInt64(bytes, from, to)) return Number.NaN
   return isNegative ? -value : value
+}
+
+function isInt64(bytes: Buffer, from: number, to: number): boolean {
+  const value = BigInt(bytes.toString('latin1', from, to))
+  return BigInt.asIntN(64, value) === value
 }
