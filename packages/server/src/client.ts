@@ -59,7 +59,7 @@ export class Client {
   }
 
   get database(): Database {
-    return this.server.databases[this.databaseIndex]!
+    return this.server.databases.at(this.databaseIndex)
   }
 
   /** Channels, patterns and shard channels: above 0, a RESP2 client may only subscribe and unsubscribe. */

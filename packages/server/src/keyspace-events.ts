@@ -10,8 +10,10 @@
  *   g generic   $ strings   l lists   s sets   h hashes   z sorted sets   t streams   d modules
  *   x expired   e evicted   n new keys   m misses   A all but n and m
  *
- * Off, which is the default, an event costs the caller one look at `isOn`.
+ * Commands tell what they do. That a key has expired comes from the engine, and only while somebody wants to know it: off,
+ * which is the default, an event costs the caller one look at `isOn`, and a change nothing.
  */
+import type { Databases } from '@millrace/engine'
 import type { PubSub } from './pub-sub.ts'
 
 export type EventClass = 'g' | '$' | 'x' | 't' | 'n' | 'm'
@@ -24,10 +26,13 @@ export class KeyspaceEvents {
   /** False: whatever is notified goes nowhere. */
   isOn = false
   readonly #pubSub: PubSub
+  readonly #databases: Databases
   #flags = new Set<string>()
+  #endOfExpiries: (() => void) | undefined = undefined
 
-  constructor(pubSub: PubSub) {
+  constructor(pubSub: PubSub, databases: Databases) {
     this.#pubSub = pubSub
+    this.#databases = databases
   }
 
   /** The setting as CONFIG GET prints it. */
@@ -47,6 +52,8 @@ export class KeyspaceEvents {
     }
     this.#flags = flags
     this.isOn = flags.has('K') || flags.has('E')
+    this.#endOfExpiries?.()
+    this.#endOfExpiries = this.isOn && flags.has('x') ? this.#tellExpiries() : undefined
     return true
   }
 
@@ -55,6 +62,12 @@ export class KeyspaceEvents {
     if (!this.#flags.has(type)) return
     if (this.#flags.has('K')) this.#publish(`__keyspace@${databaseIndex}__:${key}`, event)
     if (this.#flags.has('E')) this.#publish(`__keyevent@${databaseIndex}__:${event}`, key)
+  }
+
+  #tellExpiries(): () => void {
+    return this.#databases.subscribe((index, change) => {
+      if (change.kind === 'key-removed' && change.reason === 'expired') this.notify('x', 'expired', change.key, index)
+    })
   }
 
   #publish(channel: string, message: string): void {

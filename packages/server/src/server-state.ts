@@ -3,7 +3,7 @@
  *
  * `nowMs` is one snapshot for a command, an EXEC, or a round of timers: whoever begins one calls `tick`.
  */
-import { Database, nodeEnv, Waiters, type Env } from '@millrace/engine'
+import { Databases, nodeEnv, Waiters, type Env } from '@millrace/engine'
 import type { Client } from './client.ts'
 import type { CommandTable } from './command-table.ts'
 import { KeyspaceEvents, type EventClass } from './keyspace-events.ts'
@@ -14,12 +14,12 @@ export class ServerState {
   readonly options: ServerOptions
   readonly env: Env
   readonly commands: CommandTable
-  readonly databases: Database[] = []
+  readonly databases: Databases
   readonly waiters: Waiters[] = []
   readonly clients = new Map<number, Client>()
   readonly blockedClients = new Set<Client>()
   readonly pubSub = new PubSub()
-  readonly keyspaceEvents = new KeyspaceEvents(this.pubSub)
+  readonly keyspaceEvents: KeyspaceEvents
   readonly startedMs: number
   nowMs: number
   #clientIds = 0
@@ -30,11 +30,9 @@ export class ServerState {
     this.env = options.env ?? nodeEnv
     this.nowMs = this.env.nowMs()
     this.startedMs = this.nowMs
-    for (let i = 0; i < (options.databases ?? 16); i++) {
-      const database = new Database()
-      this.databases.push(database)
-      this.waiters.push(new Waiters(database))
-    }
+    this.databases = new Databases({ count: options.databases ?? 16 })
+    this.keyspaceEvents = new KeyspaceEvents(this.pubSub, this.databases)
+    for (let i = 0; i < this.databases.count; i++) this.waiters.push(new Waiters(this.databases.at(i)))
   }
 
   /** Takes the time for what begins now. */
