@@ -4,10 +4,16 @@ import type { Command } from './command.ts'
 import { connectionCommands } from './commands/connection.ts'
 import { pubSubCommands } from './commands/pubsub.ts'
 import { streamEntryCommands } from './commands/stream-entries.ts'
+import { stringCommands } from './commands/strings.ts'
+import { stringPartCommands } from './commands/string-parts.ts'
+import { counterCommands } from './commands/counters.ts'
 
 export const commandFamilies: readonly (readonly Command[])[] = [
   connectionCommands,
   pubSubCommands,
+  stringCommands,
+  stringPartCommands,
+  counterCommands,
   streamEntryCommands,
 ]
 

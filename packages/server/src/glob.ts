@@ -117,6 +117,11 @@ export class Glob {
   }
 }
 
+/** Whether a text is one of those that a pattern means; a pattern that is asked more than once is better kept as a `Glob`. */
+export function globMatch(pattern: string, text: string, options: { readonly ignoresCase?: boolean } = {}): boolean {
+  return new Glob(pattern, options).matches(text)
+}
+
 function include(bits: Uint32Array, one: number, other: number): void {
   const last = Math.max(one, other)
   for (let byte = Math.min(one, other); byte <= last; byte++) bits[byte >> 5]! |= 1 << (byte & 31)

@@ -1,0 +1,67 @@
+/**
+ * Times to live as arguments: `EX 10`, `PXAT 1700000000000`, `EXPIRE key 10`. All become the millisecond from which on the
+ * key is gone.
+ *
+ *            relative      absolute
+ *   seconds  EX EXPIRE     EXAT EXPIREAT
+ *   ms       PX PEXPIRE    PXAT PEXPIREAT
+ *
+ * Redis takes any time that 64 bits hold. Here it ends with 2^53 - 1 ms, the year 287396; later ones are refused as Redis
+ * refuses those beyond its own end.
+ */
+import type { Request } from '@millrace/protocol'
+import { lines, ReplyError } from './error-lines.ts'
+
+export interface ExpiryUnit {
+  readonly isSeconds: boolean
+  readonly isAbsolute: boolean
+}
+
+export const expiryOptions: readonly (readonly [word: string, unit: ExpiryUnit])[] = [
+  ['EX', { isSeconds: true, isAbsolute: false }],
+  ['PX', { isSeconds: false, isAbsolute: false }],
+  ['EXAT', { isSeconds: true, isAbsolute: true }],
+  ['PXAT', { isSeconds: false, isAbsolute: true }],
+]
+
+export interface ExpiryArgument {
+  readonly request: Request
+  /** Of the number. */
+  readonly index: number
+  readonly unit: ExpiryUnit
+  /** Of the command, for its error line. */
+  readonly command: string
+}
+
+const INT64_MAX = 2n ** 63n - 1n
+const SECONDS_MAX = INT64_MAX / 1000n
+
+/** A time from 1 on, as SET and GETEX want it. */
+export function positiveExpiry(argument: ExpiryArgument, nowMs: number): number {
+  const value = numberOf(argument)
+  if (value <= 0n) throw invalidExpiry(argument)
+  return absoluteMs(argument, value, nowMs)
+}
+
+/** Any time: one that has passed is a time too, and given as one that has passed. */
+export function anyExpiry(argument: ExpiryArgument, nowMs: number): number {
+  return absoluteMs(argument, numberOf(argument), nowMs)
+}
+
+function numberOf({ request, index }: ExpiryArgument): bigint {
+  const value = request.bigint(index)
+  if (value === undefined) throw new ReplyError(lines.notInteger)
+  return value
+}
+
+function absoluteMs(argument: ExpiryArgument, value: bigint, nowMs: number): number {
+  const { isSeconds, isAbsolute } = argument.unit
+  if (isSeconds && (value > SECONDS_MAX || value < -SECONDS_MAX)) throw invalidExpiry(argument)
+  const atMs = (isSeconds ? value * 1000n : value) + (isAbsolute ? 0n : BigInt(nowMs))
+  if (atMs > Number.MAX_SAFE_INTEGER) throw invalidExpiry(argument)
+  return Number(atMs < 0n ? 0n : atMs)
+}
+
+function invalidExpiry({ command }: ExpiryArgument): ReplyError {
+  return new ReplyError(`ERR invalid expire time in '${command}' command`)
+}
