@@ -10,16 +10,22 @@ import { append, deleteEntries, setLastId, trim, type TrimRule } from './append.
 import type { Change } from './change.ts'
 import { acknowledge, autoClaim, claim, pendingEntries, pendingSummary } from './claim.ts'
 import { Database } from './database.ts'
+import { deliveriesToBigint } from './delivery-count.ts'
 import { EngineError } from './errors.ts'
 import { createConsumer, createGroup, deleteConsumer, destroyGroup, setGroup } from './group-commands.ts'
 import { formatId, type NewId, type StreamId } from './id.ts'
+import { appendOnce, expireIids, recordIid, setIdempotency } from './idempotency.ts'
 import { fullStreamInfo } from './info.ts'
 import { expireAt, persist, removeKey } from './keys.ts'
+import { negativeAcknowledge } from './nack.ts'
 import { PlainError, PlainModel, type PlainTrim } from './plain-model.ts'
 import { plainPicture } from './plain-picture.ts'
+import { entrySize, KEY_SIZE } from './plain-read.ts'
 import { idOf, type Id } from './plain-stream.ts'
+import type { MeasuredEntry, ReadLimits } from './read-budget.ts'
 import { readGroup } from './read-group.ts'
 import { length, range, read } from './read-range.ts'
+import { acknowledgeAndDelete, deleteEntriesEx } from './references.ts'
 
 const RUNS = Number(process.env['MILLRACE_RUNS'] ?? 2000)
 const SEED = Number(process.env['MILLRACE_SEED'] ?? Math.floor(Math.random() * 2 ** 31))
@@ -49,16 +55,30 @@ const fieldsArb = fc.constantFrom(
   ['a', '1', 'b', ''],
   ['', 'é', '', 'é'],
 )
+const optional = <T>(arb: fc.Arbitrary<T>): fc.Arbitrary<T | undefined> => fc.option(arb, { nil: undefined, freq: 3 })
+const referencesArb = fc.constantFrom('keepref' as const, 'delref' as const, 'acked' as const)
 const trimArb: fc.Arbitrary<PlainTrim> = fc.oneof(
-  fc.record({ maxLen: fc.integer({ min: 0, max: 8 }), approximate: fc.boolean() }),
-  fc.record({ minId: idArb, approximate: fc.boolean() }),
+  fc.record({
+    maxLen: fc.integer({ min: 0, max: 8 }),
+    approximate: fc.boolean(),
+    references: optional(referencesArb),
+  }),
+  fc.record({ minId: idArb, approximate: fc.boolean(), references: optional(referencesArb) }),
   fc.record({
     maxLen: fc.integer({ min: 0, max: 8 }),
     approximate: fc.constant(true),
     limit: fc.integer({ min: 0, max: 7 }),
+    references: optional(referencesArb),
   }),
 )
-const optional = <T>(arb: fc.Arbitrary<T>): fc.Arbitrary<T | undefined> => fc.option(arb, { nil: undefined, freq: 3 })
+const limitsArb = {
+  count: countArb,
+  total: fc.option(fc.integer({ min: 1, max: 6 }), { nil: undefined, freq: 5 }),
+  size: fc.option(fc.integer({ min: 1, max: 90 }), { nil: undefined, freq: 5 }),
+}
+const nthArb = fc.array(fc.nat(9), { minLength: 1, maxLength: 4 })
+const producerArb = fc.constantFrom('p', 'p', 'q')
+const iidArb = fc.constantFrom('i', 'j', 'k', 'l')
 
 const newIdArb = fc.oneof(
   { weight: 6, arbitrary: fc.constant('auto' as const) },
@@ -119,7 +139,71 @@ const opArb = fc.oneof(
       reverse: fc.boolean(),
     }),
   },
-  { weight: 6, arbitrary: fc.record({ op: fc.constant('read' as const), from: positionArb('+'), count: countArb }) },
+  { weight: 6, arbitrary: fc.record({ op: fc.constant('read' as const), from: positionArb('+'), ...limitsArb }) },
+  {
+    weight: 6,
+    arbitrary: fc.record({
+      op: fc.constant('delete-ex' as const),
+      key: keyArb,
+      nth: nthArb,
+      references: referencesArb,
+    }),
+  },
+  {
+    weight: 9,
+    arbitrary: fc.record({
+      op: fc.constant('ack-delete' as const),
+      key: keyArb,
+      group: groupArb,
+      nth: nthArb,
+      references: referencesArb,
+    }),
+  },
+  {
+    weight: 14,
+    arbitrary: fc.record({
+      op: fc.constant('nack' as const),
+      key: keyArb,
+      group: groupArb,
+      nth: nthArb,
+      mode: fc.constantFrom('silent' as const, 'fail' as const, 'fatal' as const),
+      retry: optional(fc.constantFrom(0, 3, 70_000)),
+      force: fc.boolean(),
+    }),
+  },
+  {
+    weight: 12,
+    arbitrary: fc.record({
+      op: fc.constant('add-once' as const),
+      key: keyArb,
+      producer: producerArb,
+      iid: iidArb,
+      fields: fieldsArb,
+      noMk: fc.boolean(),
+      trim: fc.option(trimArb, { nil: undefined, freq: 5 }),
+    }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      op: fc.constant('configure' as const),
+      key: keyArb,
+      duration: optional(fc.constantFrom(1, 2, 100)),
+      max: fc.integer({ min: 1, max: 3 }),
+    }),
+  },
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      op: fc.constant('record-iid' as const),
+      key: keyArb,
+      producer: producerArb,
+      iid: iidArb,
+      nth: fc.tuple(fc.nat(9)),
+    }),
+  },
+  { weight: 1, arbitrary: fc.record({ op: fc.constant('forget' as const) }) },
+  { weight: 1, arbitrary: fc.record({ op: fc.constant('leap' as const), by: fc.constantFrom(1000, 2500) }) },
   {
     weight: 9,
     arbitrary: fc.record({
@@ -169,8 +253,9 @@ const opArb = fc.oneof(
       from: positionArb('>'),
       group: groupArb,
       consumer: consumerArb,
-      count: countArb,
+      ...limitsArb,
       noAck: fc.constantFrom(false, false, false, true),
+      claim: optional(fc.constantFrom(0, 1, 3, 10)),
     }),
   },
   {
@@ -239,6 +324,16 @@ const opArb = fc.oneof(
 )
 type Op = typeof opArb extends fc.Arbitrary<infer T> ? T : never
 
+/** The limits of a read as the engine takes them. */
+function limitsOf(op: { count: number; total: number | undefined; size: number | undefined }): ReadLimits {
+  const measure = (what: string | MeasuredEntry): number =>
+    typeof what === 'string' ? KEY_SIZE : entrySize(what.fields?.map((field) => Buffer.from(field).toString('latin1')))
+  return {
+    count: op.count,
+    ...given({ countTotal: op.total, size: op.size === undefined ? undefined : { bytesMax: op.size, measure } }),
+  }
+}
+
 const streamId = (id: Id): StreamId => ({ ms: id >> 64n, seq: id & U64_MAX })
 const bytes = (text: string): Uint8Array => Buffer.from(text, 'latin1')
 const position = <W extends string>(from: Id | W): StreamId | W => (typeof from === 'bigint' ? streamId(from) : from)
@@ -248,7 +343,7 @@ function trimRule(wanted: PlainTrim): TrimRule {
     wanted.minId === undefined
       ? { kind: 'max-len', entries: wanted.maxLen! }
       : { kind: 'min-id', id: streamId(wanted.minId) }
-  return { keep, approximate: wanted.approximate, ...given({ limit: wanted.limit }) }
+  return { keep, approximate: wanted.approximate, ...given({ limit: wanted.limit, references: wanted.references }) }
 }
 
 /** Without the properties that are undefined. */
@@ -313,7 +408,7 @@ function runEngine(database: Database, op: Op, ids: readonly Id[], now: number):
       return read(
         database,
         KEYS.map((key) => ({ key, from: position(op.from) })),
-        op.count,
+        limitsOf(op),
         now,
       )
     case 'create-group': {
@@ -328,8 +423,31 @@ function runEngine(database: Database, op: Op, ids: readonly Id[], now: number):
       return createConsumer(database, op, now)
     case 'delete-consumer':
       return deleteConsumer(database, op, op, now)
-    case 'read-group':
-      return readGroup(database, { ...op, positions: op.keys.map((key) => ({ key, from: position(op.from) })) }, now)
+    case 'read-group': {
+      const positions = op.keys.map((key) => ({ key, from: position(op.from) }))
+      const { group, consumer, noAck } = op
+      const query = { group, consumer, noAck, positions, ...limitsOf(op), ...given({ claimMinIdleMs: op.claim }) }
+      return readGroup(database, query, now)
+    }
+    case 'delete-ex':
+      return deleteEntriesEx(database, op.key, { ids: ids.map(streamId), references: op.references }, now)
+    case 'ack-delete':
+      return acknowledgeAndDelete(database, op, { ids: ids.map(streamId), references: op.references }, now)
+    case 'nack': {
+      const request = { mode: op.mode, ids: ids.map(streamId), force: op.force, ...given({ deliveries: op.retry }) }
+      return negativeAcknowledge(database, op, request, now)
+    }
+    case 'add-once': {
+      const { key, producer, iid, noMk, trim } = op
+      const entry = { key, producer, iid, noMkStream: noMk, fields: op.fields.map(bytes) }
+      return appendOnce(database, { ...entry, ...given({ trim: trim && trimRule(trim) }) }, now)
+    }
+    case 'configure':
+      return setIdempotency(database, op.key, { sizeMax: op.max, ...given({ durationS: op.duration }) }, now)
+    case 'record-iid':
+      return recordIid(database, { key: op.key, producer: op.producer, iid: op.iid, id: streamId(ids[0]!) }, now)
+    case 'forget':
+      return void expireIids(database, now)
     case 'ack':
       return acknowledge(database, op, { ids: ids.map(streamId), ...given({ ifOwner: op.ifOwner }) }, now)
     case 'claim': {
@@ -366,6 +484,7 @@ function runEngine(database: Database, op: Op, ids: readonly Id[], now: number):
     case 'sweep':
       return void database.sweep(now, 10)
     case 'clock':
+    case 'leap':
       return undefined
   }
 }
@@ -389,7 +508,7 @@ function runModel(model: PlainModel, op: Op, ids: readonly Id[], now: number): u
     case 'read':
       return model.read(
         KEYS.map((key) => ({ key, from: op.from })),
-        op.count,
+        op,
         now,
       )
     case 'create-group':
@@ -429,8 +548,23 @@ function runModel(model: PlainModel, op: Op, ids: readonly Id[], now: number): u
       return model.expireAt(op.key, now + op.after, now)
     case 'persist':
       return model.persist(op.key, now)
+    case 'delete-ex':
+      return model.deleteEx(op.key, { ...op, ids }, now)
+    case 'ack-delete':
+      return model.ackDelete(op.key, op.group, { ...op, ids }, now)
+    case 'nack':
+      return model.nack(op.key, op.group, { ...op, ids }, now)
+    case 'add-once':
+      return model.addOnce(op.key, op as never, now)
+    case 'configure':
+      return model.configure(op.key, op as never, now)
+    case 'record-iid':
+      return model.recordIid(op.key, { ...op, id: ids[0]! }, now)
+    case 'forget':
+      return model.forget(now)
     case 'sweep':
     case 'clock':
+    case 'leap':
       return undefined
   }
 }
@@ -452,7 +586,14 @@ function plain(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(plain)
   if (typeof value !== 'object' || value === null) return value
   if ('ms' in value && 'seq' in value) return formatId(value as StreamId)
-  return Object.fromEntries(Object.entries(value).map(([name, member]) => [name, plain(member)]))
+  return Object.fromEntries(
+    Object.entries(value).map(([name, member]) => [name, name.startsWith('deliveries') ? told(member) : plain(member)]),
+  )
+}
+
+/** A delivery count as a client is told it; the model has done that already. */
+function told(count: unknown): unknown {
+  return typeof count === 'number' ? String(deliveriesToBigint(count)) : count
 }
 
 function picture(database: Database, key: string, now: number): unknown {
@@ -468,8 +609,12 @@ function picture(database: Database, key: string, now: number): unknown {
     maxDeleted: info.maxDeletedId,
     added: info.entriesAdded,
     expires: info.expiresAtMs,
+    idmp: info.idempotency,
     groups: info.groups.map((group) => {
       expect(group.pending.length).toBe(group.pendingCount)
+      expect(group.pending.filter(({ deliveredAtMs }) => deliveredAtMs === 0).length).toBeGreaterThanOrEqual(
+        group.nackedCount,
+      )
       return {
         name: group.name,
         last: group.lastId,
@@ -479,8 +624,9 @@ function picture(database: Database, key: string, now: number): unknown {
           id,
           consumer,
           deliveredAtMs,
-          deliveries,
+          told(deliveries),
         ]),
+        nacked: [...database.find(key, now)!.group(group.name)!.nacked()],
         consumers: group.consumers.map(({ name, seenMs, activeMs, pending, pendingCount }) => {
           expect(pending.length).toBe(pendingCount)
           return { name, seen: seenMs, active: activeMs, pending: pending.map(({ id }) => id) }
@@ -506,13 +652,14 @@ function checkHistory(hasGroup: boolean, ops: readonly Op[]): void {
     model.createGroup('s', 'g', { from: 0n, mk: true }, now)
   }
   for (const op of ops) {
-    if (op.op === 'clock') now += op.by
+    if (op.op === 'clock' || op.op === 'leap') now += op.by
     const ids = 'nth' in op ? chosen(database, op.key, op.nth, now) : []
     same(
       outcome(() => runEngine(database, op, ids, now)),
       outcome(() => runModel(model, op, ids, now)),
     )
   }
+  model.forget(now)
   const replayed = new Database({ nodeEntriesMax: 100 })
   for (const change of changes) replayed.apply(change)
   for (const key of KEYS) {

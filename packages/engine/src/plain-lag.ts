@@ -1,11 +1,11 @@
 /** The plain model's counting of entries read and of lag: the rules in the order in which Redis applies them. For tests only. */
 import type { Id, PlainGroup, PlainStream } from './plain-stream.ts'
 
-export function hasHole(stream: PlainStream, from: Id): boolean {
+function hasHole(stream: PlainStream, from: Id): boolean {
   return stream.entries.length > 0 && stream.maxDeleted !== 0n && from <= stream.maxDeleted
 }
 
-export function placeOf(stream: PlainStream, id: Id): number | undefined {
+function placeOf(stream: PlainStream, id: Id): number | undefined {
   const first = stream.entries[0]?.id ?? 0n
   const length = stream.entries.length
   if (stream.added === 0) return 0
@@ -25,4 +25,12 @@ export function lagOf(stream: PlainStream, group: PlainGroup): number | undefine
   if (group.read !== undefined && !hasHole(stream, group.last)) return stream.added - group.read
   const place = placeOf(stream, group.last)
   return place === undefined ? undefined : stream.added - place
+}
+
+/** A group gets an entry, the next one above its position. */
+export function advance(stream: PlainStream, group: PlainGroup, id: Id): void {
+  const isCounted =
+    group.read !== undefined && !hasHole(stream, group.last) && group.last >= (stream.entries[0]?.id ?? 0n)
+  group.read = isCounted ? group.read! + 1 : placeOf(stream, id)
+  group.last = id
 }

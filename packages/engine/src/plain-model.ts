@@ -3,15 +3,28 @@
  * same history here and there and compares every answer. For tests only.
  */
 
-import { hasHole, placeOf } from './plain-lag.ts'
 import {
+  plainAckDelete,
+  plainDeleteEx,
+  plainFindIid,
+  plainForget,
+  plainNack,
+  plainRecord,
+  plainTrimAcked,
+  type PlainNack,
+  type PlainReferences,
+} from './plain-newer.ts'
+import { plainRead, plainReadGroup, type PlainLimits, type PlainReader } from './plain-read.ts'
+import {
+  consumerOf,
   fieldsOf,
   idOf,
+  more,
   owned,
+  removeEntry,
   show,
   sorted,
   type Id,
-  type PlainConsumer,
   type PlainGroup,
   type PlainStream,
 } from './plain-stream.ts'
@@ -31,11 +44,13 @@ export interface PlainTrim {
   minId?: Id
   approximate: boolean
   limit?: number
+  references?: PlainReferences | undefined
 }
 
 export class PlainModel {
   readonly #keys = new Map<string, PlainStream>()
   readonly #nodeEntriesMax: number
+  #ticks = 0
 
   constructor(nodeEntriesMax: number) {
     this.#nodeEntriesMax = nodeEntriesMax
@@ -65,6 +80,7 @@ export class PlainModel {
       maxDeleted: 0n,
       added: 0,
       groups: new Map(),
+      idmp: { duration: 100, max: 100, sent: new Map(), added: 0, duplicates: 0 },
       expires: undefined,
     }
     this.#keys.set(key, stream)
@@ -109,7 +125,9 @@ export class PlainModel {
 
   #trim(stream: PlainStream, trim: PlainTrim): number {
     const limit = trim.approximate ? (trim.limit ?? 100 * this.#nodeEntriesMax) : 0
+    if (trim.references === 'acked' && stream.groups.size > 0) return plainTrimAcked(stream, trim, limit)
     const before = stream.entries.length
+    const all = stream.entries.map(({ id }) => id)
     const isWanted = (id: Id): boolean =>
       trim.minId === undefined ? stream.entries.length > trim.maxLen! : id < trim.minId
     for (;;) {
@@ -131,7 +149,11 @@ export class PlainModel {
       }
       break
     }
-    return before - stream.entries.length
+    const gone = all.slice(0, before - stream.entries.length)
+    if (trim.references === 'delref') {
+      for (const group of stream.groups.values()) for (const id of gone) group.pending.delete(id)
+    }
+    return gone.length
   }
 
   delete(key: string, ids: readonly Id[], now: number): number {
@@ -140,10 +162,7 @@ export class PlainModel {
     for (const id of ids) {
       const index = stream?.entries.findIndex((entry) => entry.id === id) ?? -1
       if (stream === undefined || index < 0) continue
-      stream.entries.splice(index, 1)
-      const node = stream.nodes.find(({ ids }) => ids.includes(id))!
-      node.live--
-      if (node.live === 0) stream.nodes.splice(stream.nodes.indexOf(node), 1)
+      removeEntry(stream, id)
       if (id > stream.maxDeleted) stream.maxDeleted = id
       count++
     }
@@ -171,16 +190,11 @@ export class PlainModel {
     return found.slice(0, what.count).map(({ id, fields }) => ({ id: show(id), fields }))
   }
 
-  read(positions: { key: string; from: Id | '$' | '+' }[], count: number, now: number): unknown[] {
-    const result: unknown[] = []
-    for (const { key, from } of positions) {
-      const stream = this.find(key, now)
-      if (stream === undefined || from === '$') continue
-      const entries =
-        from === '+' ? stream.entries.slice(-1) : stream.entries.filter(({ id }) => id > from).slice(0, count)
-      if (entries.length > 0) result.push({ key, entries: entries.map(({ id, fields }) => ({ id: show(id), fields })) })
-    }
-    return result
+  read(positions: { key: string; from: Id | '$' | '+' }[], limits: PlainLimits, now: number): unknown[] {
+    return plainRead(
+      positions.map((position) => ({ ...position, stream: this.find(position.key, now) })),
+      limits,
+    )
   }
 
   createGroup(key: string, name: string, what: { from: Id | '$'; mk: boolean; read?: number }, now: number): void {
@@ -232,36 +246,14 @@ export class PlainModel {
 
   readGroup(
     positions: { key: string; from: Id | '>' }[],
-    what: { group: string; consumer: string; count: number; noAck: boolean },
+    what: { group: string } & PlainReader & PlainLimits,
     now: number,
   ): unknown[] {
-    for (const { key } of positions) this.#group(key, what.group, now)
-    const result: unknown[] = []
-    for (const { key, from } of positions) {
-      const { stream, group } = this.#group(key, what.group, now)
-      const consumer = this.#consumer(group, what.consumer, now)
-      consumer.seen = now
-      if (from === '>') {
-        const entries = stream.entries.filter(({ id }) => id > group.last).slice(0, what.count)
-        for (const { id } of entries) {
-          this.#advance(stream, group, id)
-          if (!what.noAck) group.pending.set(id, { owner: what.consumer, time: now, count: 1 })
-          if (!what.noAck) consumer.active = now
-        }
-        if (entries.length > 0)
-          result.push({ key, entries: entries.map(({ id, fields }) => ({ id: show(id), fields })) })
-        continue
-      }
-      const mine = sorted(group).filter(([id, { owner }]) => id > from && owner === what.consumer)
-      const entries = mine.slice(0, what.count).map(([id, pending]) => {
-        const fields = fieldsOf(stream, id)
-        if (fields !== undefined) pending.count++
-        if (fields !== undefined) pending.time = now
-        return { id: show(id), fields }
-      })
-      result.push({ key, entries })
-    }
-    return result
+    return plainReadGroup(
+      positions.map((position) => ({ ...position, ...this.#group(position.key, what.group, now) })),
+      what,
+      now,
+    )
   }
 
   acknowledge(key: string, name: string, what: { ids: readonly Id[]; ifOwner?: string }, now: number): string[] {
@@ -292,7 +284,7 @@ export class PlainModel {
     now: number,
   ): unknown {
     const { stream, group } = this.#group(key, ref.group, now)
-    const consumer = this.#consumer(group, ref.consumer, now)
+    const consumer = consumerOf(group, ref.consumer, now)
     consumer.seen = now
     if (what.last !== undefined && what.last > group.last) group.last = what.last
     const wanted = what.time ?? now - (what.idle ?? 0)
@@ -308,11 +300,12 @@ export class PlainModel {
         continue
       }
       if (pending === undefined && !what.force) continue
-      if (pending !== undefined && now - pending.time < what.minIdle) continue
-      const count = what.retry ?? (pending?.count ?? 1) + (what.justId ? 0 : 1)
-      group.pending.set(id, { owner: ref.consumer, time, count })
+      if (pending?.owner !== undefined && now - pending.time < what.minIdle) continue
+      const before = pending?.count ?? 1n
+      const count = what.retry === undefined ? (what.justId ? before : more(before)) : BigInt(what.retry)
+      group.pending.set(id, { owner: ref.consumer, time, count, nackedAt: undefined })
       consumer.active = now
-      entries.push({ id: show(id), fields: what.justId ? undefined : fields, deliveries: count })
+      entries.push({ id: show(id), fields: what.justId ? undefined : fields, deliveries: `${count}` })
     }
     return { entries, deleted }
   }
@@ -324,7 +317,7 @@ export class PlainModel {
     now: number,
   ): unknown {
     const { stream, group } = this.#group(key, ref.group, now)
-    const consumer = this.#consumer(group, ref.consumer, now)
+    const consumer = consumerOf(group, ref.consumer, now)
     consumer.seen = now
     const entries: unknown[] = []
     const deleted: string[] = []
@@ -338,12 +331,13 @@ export class PlainModel {
         group.pending.delete(id)
         deleted.push(show(id))
         left--
-      } else if (now - pending.time >= what.minIdle) {
+      } else if (pending.owner === undefined || now - pending.time >= what.minIdle) {
         pending.owner = ref.consumer
+        pending.nackedAt = undefined
         pending.time = now
-        if (!what.justId) pending.count++
+        if (!what.justId) pending.count = more(pending.count)
         consumer.active = now
-        entries.push({ id: show(id), fields: what.justId ? undefined : fields, deliveries: pending.count })
+        entries.push({ id: show(id), fields: what.justId ? undefined : fields, deliveries: `${pending.count}` })
         left--
       }
     }
@@ -372,15 +366,81 @@ export class PlainModel {
     return sorted(group)
       .filter(([id, { owner, time }]) => {
         const isMine = what.consumer === undefined || owner === what.consumer
-        return id >= what.from && id <= what.to && isMine && Math.max(now - time, 0) >= what.minIdle
+        return (
+          id >= what.from && id <= what.to && isMine && (owner === undefined || Math.max(now - time, 0) >= what.minIdle)
+        )
       })
       .slice(0, what.count)
       .map(([id, { owner, time, count }]) => ({
         id: show(id),
-        consumer: owner,
-        idleMs: Math.max(now - time, 0),
-        deliveries: count,
+        consumer: owner ?? '',
+        idleMs: owner === undefined ? -1 : Math.max(now - time, 0),
+        deliveries: `${count}`,
       }))
+  }
+
+  deleteEx(key: string, what: { ids: readonly Id[]; references: PlainReferences }, now: number): number[] {
+    const stream = this.find(key, now)
+    return stream === undefined ? what.ids.map(() => -1) : plainDeleteEx(stream, what.ids, what.references)
+  }
+
+  ackDelete(
+    key: string,
+    name: string,
+    what: { ids: readonly Id[]; references: PlainReferences },
+    now: number,
+  ): number[] {
+    const stream = this.find(key, now)
+    const group = stream?.groups.get(name)
+    if (stream === undefined || group === undefined) return what.ids.map(() => -1)
+    return plainAckDelete(stream, group, what.ids, what.references)
+  }
+
+  nack(key: string, name: string, what: PlainNack & { ids: readonly Id[] }, now: number): number {
+    const { stream, group } = this.#group(key, name, now)
+    return plainNack(stream, group, what, () => this.#ticks++)
+  }
+
+  addOnce(
+    key: string,
+    what: { producer: string; iid: string; fields: string[]; noMk: boolean; trim?: PlainTrim },
+    now: number,
+  ): unknown {
+    const found = this.find(key, now)
+    if (found !== undefined) plainForget(found, now)
+    const known = found === undefined ? undefined : plainFindIid(found, what.producer, what.iid)
+    if (known !== undefined && known >> 64n > BigInt(now - found!.idmp.duration * 1000)) {
+      found!.idmp.duplicates++
+      return { id: show(known), isDuplicate: true }
+    }
+    const id = this.add(key, { ...what, id: 'auto' }, now)
+    const stream = this.find(key, now)
+    if (id === undefined || stream === undefined) return undefined
+    plainRecord(stream, what.producer, what.iid, stream.last)
+    return { id, isDuplicate: false }
+  }
+
+  configure(key: string, what: { duration?: number; max?: number }, now: number): void {
+    const { idmp } = this.#require(key, now)
+    const { duration, max } = idmp
+    idmp.duration = what.duration ?? duration
+    idmp.max = what.max ?? max
+    if (idmp.duration !== duration || idmp.max !== max) idmp.sent.clear()
+  }
+
+  recordIid(key: string, what: { producer: string; iid: string; id: Id }, now: number): void {
+    const stream = this.#require(key, now)
+    if (fieldsOf(stream, what.id) === undefined) fail('NO_SUCH_ENTRY')
+    const known = plainFindIid(stream, what.producer, what.iid)
+    if (known === undefined) plainRecord(stream, what.producer, what.iid, what.id)
+    else if (known !== what.id) fail('IID_TAKEN')
+  }
+
+  forget(now: number): void {
+    for (const key of this.#keys.keys()) {
+      const stream = this.find(key, now)
+      if (stream !== undefined) plainForget(stream, now)
+    }
   }
 
   remove(key: string, now: number): boolean {
@@ -400,18 +460,5 @@ export class PlainModel {
     const had = stream?.expires !== undefined
     if (stream !== undefined) stream.expires = undefined
     return had
-  }
-
-  #consumer(group: PlainGroup, name: string, now: number): PlainConsumer {
-    const found = group.consumers.get(name) ?? { seen: now, active: undefined }
-    group.consumers.set(name, found)
-    return found
-  }
-
-  #advance(stream: PlainStream, group: PlainGroup, id: Id): void {
-    const isCounted =
-      group.read !== undefined && !hasHole(stream, group.last) && group.last >= (stream.entries[0]?.id ?? 0n)
-    group.read = isCounted ? group.read! + 1 : placeOf(stream, id)
-    group.last = id
   }
 }

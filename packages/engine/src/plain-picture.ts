@@ -12,6 +12,14 @@ export function plainPicture(stream: PlainStream | undefined): unknown {
     maxDeleted: show(stream.maxDeleted),
     added: stream.added,
     expires: stream.expires,
+    idmp: {
+      durationS: stream.idmp.duration,
+      sizeMax: stream.idmp.max,
+      producersTracked: stream.idmp.sent.size,
+      iidsTracked: [...stream.idmp.sent.values()].reduce((sum, list) => sum + list.length, 0),
+      iidsAdded: stream.idmp.added,
+      iidsDuplicates: stream.idmp.duplicates,
+    },
     groups: [...stream.groups.keys()].sort().map((name) => groupPicture(stream, name, stream.groups.get(name)!)),
   }
 }
@@ -22,7 +30,11 @@ function groupPicture(stream: PlainStream, name: string, group: PlainGroup): unk
     last: show(group.last),
     read: group.read,
     lag: lagOf(stream, group),
-    pending: sorted(group).map(([id, { owner, time, count }]) => [show(id), owner, time, count]),
+    pending: sorted(group).map(([id, { owner, time, count }]) => [show(id), owner ?? '', time, `${count}`]),
+    nacked: sorted(group)
+      .filter(([, { owner }]) => owner === undefined)
+      .sort(([, a], [, b]) => a.nackedAt! - b.nackedAt!)
+      .map(([id]) => show(id)),
     consumers: [...group.consumers.keys()].sort().map((consumer) => ({
       name: consumer,
       ...group.consumers.get(consumer)!,

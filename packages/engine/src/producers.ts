@@ -70,7 +70,11 @@ export class Producers {
     this.#tracked++
     this.#meter.add(IID_BYTES + iid.length)
     this.added++
-    if (sent.size > this.settings.sizeMax) this.#forget(sent, firstOf(sent)!)
+    if (sent.size <= this.settings.sizeMax) return
+    this.#forget(sent, firstOf(sent)!)
+    // The new oldest can have a lower stream ID: entries are recorded in any order (XIDMPRECORD).
+    const oldest = Number(sent.get(firstOf(sent)!)!.ms)
+    if (oldest < this.#due.get(producer)!) this.#due.set(producer, oldest)
   }
 
   /** Forgets what has a stream ID of this time or before, from each producer's oldest on. */

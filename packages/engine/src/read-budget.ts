@@ -79,7 +79,7 @@ export class ReadBudget {
 
   #isFull(): boolean {
     const { size } = this.#limits
-    return size !== undefined && this.#taken > 0 && this.#bytes >= size.bytesMax
+    return size !== undefined && this.#bytes >= size.bytesMax
   }
 }
 

@@ -44,8 +44,9 @@ export function deleteEntriesEx(
   const lookup = references === 'acked' ? new References(stream) : undefined
   const doomed: StreamId[] = []
   const outcomes = ids.map((id): DeleteOutcome => {
-    if (!stream.has(id) || isTaken(id)) return -1
+    if (!stream.has(id)) return -1
     if (lookup?.has(id) === true) return 2
+    if (isTaken(id)) return -1
     doomed.push(id)
     return 1
   })
