@@ -1,0 +1,21 @@
+/** A user's rules as they come in words: a selector in parentheses may be spread over several of them. */
+import { AclRuleError } from './acl-selector.ts'
+
+/** The rules with each selector in one piece: `(+get`, `~a)` become `(+get ~a)`. */
+export function mergeSelectors(words: readonly string[]): string[] {
+  const rules: string[] = []
+  let open: string[] | undefined
+  for (const word of words) {
+    if (open === undefined && !(word.startsWith('(') && !word.endsWith(')'))) {
+      rules.push(word)
+      continue
+    }
+    open ??= []
+    open.push(word)
+    if (!word.endsWith(')')) continue
+    rules.push(open.join(' '))
+    open = undefined
+  }
+  if (open !== undefined) throw new AclRuleError(`Unmatched parenthesis in acl selector starting at '${open[0]}'.`)
+  return rules
+}

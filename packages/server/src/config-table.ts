@@ -1,0 +1,216 @@
+/**
+ * The parameters that CONFIG GET and SET know, as data: those that mean something here and those that clients look at. How a
+ * value is read from text is the parameter's kind; what it is at the start, a text too.
+ */
+
+import type { Settings } from './options.ts'
+
+type NumberField = { [K in keyof Settings]: Settings[K] extends number ? K : never }[keyof Settings]
+
+export type ParameterKind =
+  | { readonly kind: 'integer'; readonly min: number; readonly max: number | bigint }
+  /** Bytes: `100mb`, `1g`, `4096`. */
+  | { readonly kind: 'memory'; readonly min: number; readonly max: bigint }
+  | { readonly kind: 'boolean' }
+  | { readonly kind: 'choice'; readonly values: readonly string[] }
+  | { readonly kind: 'text' }
+  /** Has a form of its own: `read` gives the canonical text, or says what is wrong. */
+  | { readonly kind: 'special'; readonly read: (text: string) => { text: string } | { problem: string } }
+
+export type Parameter = ParameterKind & {
+  readonly name: string
+  readonly initial: string
+  /** What CONFIG SET answers to other values than these: of a feature only one value may be here. */
+  readonly only?: { readonly values: readonly string[]; readonly reason: string }
+  /** Which of the running server's settings it is. */
+  readonly field?: NumberField
+  /** Given at the start and not changed later. */
+  readonly isImmutable?: boolean
+}
+
+const INT32_MAX = 2_147_483_647
+const INT64_MAX = 9_223_372_036_854_775_807n
+
+const policies = [
+  'volatile-lru',
+  'volatile-lfu',
+  'volatile-random',
+  'volatile-ttl',
+  'allkeys-lru',
+  'allkeys-lfu',
+  'allkeys-random',
+  'noeviction',
+]
+
+const notPersisted = 'this server keeps its data in memory only'
+const eventClasses = 'Ag$lshzxeKEtmdn'
+
+function integer(name: string, initial: string, min: number, max: number | bigint): Parameter {
+  return { name, initial, kind: 'integer', min, max }
+}
+
+function bytes(name: string, initial: string, min: number, max: bigint): Parameter {
+  return { name, initial, kind: 'memory', min, max }
+}
+
+function fixed(name: string, initial: string): Parameter {
+  return { name, initial, kind: 'text', isImmutable: true }
+}
+
+export const parameters: readonly Parameter[] = [
+  fixed('port', '6379'),
+  fixed('bind', '127.0.0.1 -::1'),
+  fixed('tls-port', '0'),
+  fixed('unixsocket', ''),
+  fixed('unixsocketperm', '0'),
+  fixed('dir', ''),
+  fixed('dbfilename', 'dump.rdb'),
+  fixed('databases', '16'),
+  fixed('aclfile', ''),
+  fixed('io-threads', '1'),
+  fixed('cluster-enabled', 'no'),
+  fixed('daemonize', 'no'),
+  fixed('enable-debug-command', 'no'),
+  fixed('enable-module-command', 'no'),
+  { ...integer('timeout', '0', 0, INT32_MAX), field: 'idleSeconds' },
+  { ...integer('tcp-keepalive', '300', 0, INT32_MAX), field: 'keepAliveSeconds' },
+  { ...integer('maxclients', '10000', 1, 4_294_967_295), field: 'maxClients' },
+  { name: 'requirepass', initial: '', kind: 'text' },
+  { name: 'acl-pubsub-default', initial: 'resetchannels', kind: 'choice', values: ['allchannels', 'resetchannels'] },
+  integer('acllog-max-len', '128', 0, INT64_MAX),
+  { ...bytes('maxmemory', '0', 0, 18_446_744_073_709_551_615n), field: 'maxMemoryBytes' },
+  {
+    name: 'maxmemory-policy',
+    initial: 'noeviction',
+    kind: 'choice',
+    values: policies,
+    only: { values: ['noeviction'], reason: 'nothing is ever evicted here' },
+  },
+  fixed('proto-max-bulk-len', '67108864'),
+  fixed('client-query-buffer-limit', '1073741824'),
+  {
+    name: 'client-output-buffer-limit',
+    initial: 'normal 33554432 0 0 slave 268435456 67108864 60 pubsub 8388608 0 0',
+    kind: 'special',
+    read: readOutputLimits,
+  },
+  bytes('stream-node-max-bytes', '4096', 0, INT64_MAX),
+  integer('stream-node-max-entries', '100', 0, INT64_MAX),
+  integer('stream-idmp-duration', '100', 1, 86_400),
+  integer('stream-idmp-maxsize', '100', 1, 10_000),
+  { name: 'notify-keyspace-events', initial: '', kind: 'special', read: readEventClasses },
+  integer('slowlog-log-slower-than', '10000', -1, INT64_MAX),
+  integer('slowlog-max-len', '128', 0, INT64_MAX),
+  integer('latency-monitor-threshold', '0', 0, INT64_MAX),
+  { name: 'latency-tracking', initial: 'yes', kind: 'boolean' },
+  { name: 'latency-tracking-info-percentiles', initial: '50 99 99.9', kind: 'special', read: readPercentiles },
+  { name: 'save', initial: '', kind: 'special', read: readSave },
+  {
+    name: 'appendonly',
+    initial: 'no',
+    kind: 'boolean',
+    only: { values: ['no'], reason: notPersisted },
+  },
+  {
+    name: 'appendfsync',
+    initial: 'everysec',
+    kind: 'choice',
+    values: ['everysec', 'always', 'no'],
+    only: { values: ['everysec'], reason: notPersisted },
+  },
+]
+
+/** What of it is known is kept; `normal 1mb 0 0` changes one class only, so the rest comes from what holds now. */
+export interface OutputLimit {
+  readonly hardBytes: number
+  readonly softBytes: number
+  readonly softSeconds: number
+}
+
+const clientClasses = ['normal', 'slave', 'pubsub'] as const
+
+function readOutputLimits(text: string): { text: string } | { problem: string } {
+  const words = text.split(' ').filter((word) => word !== '')
+  if (words.length === 0 || words.length % 4 !== 0) {
+    return { problem: 'Wrong number of arguments in buffer limit configuration.' }
+  }
+  const limits: string[] = []
+  for (let i = 0; i < words.length; i += 4) {
+    const given = words[i]!.toLowerCase()
+    const name = given === 'replica' ? 'slave' : given
+    if (!clientClasses.some((one) => one === name)) {
+      return { problem: 'Invalid client class specified in buffer limit configuration.' }
+    }
+    const hard = readMemory(words[i + 1]!)
+    const soft = readMemory(words[i + 2]!)
+    const seconds = words[i + 3]!
+    if (hard === undefined || soft === undefined || !/^\d{1,9}$/.test(seconds)) {
+      return { problem: 'Error in hard, soft or soft_seconds setting in buffer limit configuration.' }
+    }
+    limits.push(`${name} ${hard} ${soft} ${Number(seconds)}`)
+  }
+  return { text: limits.join(' ') }
+}
+
+/** The limits of `changed` over those of `current`, each class once and in order. */
+export function mergeOutputLimits(current: string, changed: string): string {
+  const limits = outputLimits(`${current} ${changed}`)
+  return clientClasses
+    .map((name) => {
+      const { hardBytes, softBytes, softSeconds } = limits.get(name)!
+      return `${name} ${hardBytes} ${softBytes} ${softSeconds}`
+    })
+    .join(' ')
+}
+
+/** The limits of each class of clients; of a class named twice the later. */
+export function outputLimits(text: string): Map<string, OutputLimit> {
+  const words = text.split(' ')
+  const limits = new Map<string, OutputLimit>()
+  for (let i = 0; i < words.length; i += 4) {
+    const [hardBytes, softBytes, softSeconds] = words.slice(i + 1, i + 4).map(Number)
+    limits.set(words[i]!, { hardBytes: hardBytes!, softBytes: softBytes!, softSeconds: softSeconds! })
+  }
+  return limits
+}
+
+function readEventClasses(text: string): { text: string } | { problem: string } {
+  for (const letter of text) {
+    if (!eventClasses.includes(letter)) return { problem: `Invalid event class character. Use '${eventClasses}'.` }
+  }
+  return { text }
+}
+
+function readPercentiles(text: string): { text: string } | { problem: string } {
+  const values = text.split(' ').filter((word) => word !== '')
+  for (const value of values) {
+    if (!/^\d+(\.\d+)?$/.test(value)) return { problem: 'Invalid latency-tracking-info-percentiles parameters' }
+    if (Number(value) > 100) {
+      return { problem: 'latency-tracking-info-percentiles parameters should sit between [0.0,100.0]' }
+    }
+  }
+  return { text: values.map(Number).join(' ') }
+}
+
+function readSave(text: string): { text: string } | { problem: string } {
+  if (text === '') return { text }
+  return /^\d+ \d+( \d+ \d+)*$/.test(text) ? { problem: notPersisted } : { problem: 'Invalid save parameters' }
+}
+
+const units: Readonly<Record<string, bigint>> = {
+  '': 1n,
+  b: 1n,
+  k: 1000n,
+  kb: 1024n,
+  m: 1_000_000n,
+  mb: 1_048_576n,
+  g: 1_000_000_000n,
+  gb: 1_073_741_824n,
+}
+
+/** Bytes as Redis writes them: `1gb` is 1,073,741,824, `1g` 1,000,000,000; undefined for anything else. */
+export function readMemory(text: string): bigint | undefined {
+  const match = /^(\d{1,20})([a-z]*)$/i.exec(text)
+  const unit = match === null ? undefined : units[match[2]!.toLowerCase()]
+  return unit === undefined ? undefined : BigInt(match![1]!) * unit
+}
