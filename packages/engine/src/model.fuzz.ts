@@ -1,6 +1,7 @@
 /**
  * Random histories, run by the engine and by the plain model: every answer must be the same, and in the end everything
- * that can be seen. The recorded changes, replayed into an empty database, must give that picture once more.
+ * that can be seen. The recorded changes, replayed into an empty database, must give that picture once more,
+ * and so must a copy.
  *
  * MILLRACE_RUNS sets how many histories, MILLRACE_SEED repeats a run.
  */
@@ -18,10 +19,11 @@ import { appendOnce, expireIids, recordIid, setIdempotency } from './idempotency
 import { fullStreamInfo } from './info.ts'
 import { expireAt, persist, removeKey } from './keys.ts'
 import { negativeAcknowledge } from './nack.ts'
-import { PlainError, PlainModel, type PlainTrim } from './plain-model.ts'
+import { PlainError, PlainModel } from './plain-model.ts'
 import { plainPicture } from './plain-picture.ts'
 import { entrySize, KEY_SIZE } from './plain-read.ts'
 import { idOf, type Id } from './plain-stream.ts'
+import type { PlainTrim } from './plain-trim.ts'
 import type { MeasuredEntry, ReadLimits } from './read-budget.ts'
 import { readGroup } from './read-group.ts'
 import { length, range, read } from './read-range.ts'
@@ -662,12 +664,15 @@ function checkHistory(hasGroup: boolean, ops: readonly Op[]): void {
   model.forget(now)
   const replayed = new Database({ nodeEntriesMax: 100 })
   for (const change of changes) replayed.apply(change)
+  const copied = new Database()
   for (const key of KEYS) {
     same(picture(database, key, now), plainPicture(model.find(key, now)))
     same(picture(replayed, key, now), plainPicture(model.find(key, now)))
-    removeKey(database, key, now)
+    if (database.find(key, now) !== undefined) database.copyKey(key, copied, key)
+    same(picture(copied, key, now), plainPicture(model.find(key, now)))
+    for (const one of [database, replayed, copied]) removeKey(one, key, now)
   }
-  expect(database.memoryBytes).toBe(0)
+  for (const one of [database, replayed, copied]) expect(one.memoryBytes).toBe(0)
 }
 
 it(

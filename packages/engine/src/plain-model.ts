@@ -10,10 +10,10 @@ import {
   plainForget,
   plainNack,
   plainRecord,
-  plainTrimAcked,
   type PlainNack,
   type PlainReferences,
 } from './plain-newer.ts'
+import { plainTrim, type PlainTrim } from './plain-trim.ts'
 import { plainRead, plainReadGroup, type PlainLimits, type PlainReader } from './plain-read.ts'
 import {
   consumerOf,
@@ -37,14 +37,6 @@ const unique = (ids: readonly Id[]): Id[] => [...new Set(ids)]
 
 function fail(code: string): never {
   throw new PlainError(code)
-}
-
-export interface PlainTrim {
-  maxLen?: number
-  minId?: Id
-  approximate: boolean
-  limit?: number
-  references?: PlainReferences | undefined
 }
 
 export class PlainModel {
@@ -114,46 +106,13 @@ export class PlainModel {
     }
     stream.last = id
     stream.added++
-    if (what.trim !== undefined) this.#trim(stream, what.trim)
+    if (what.trim !== undefined) plainTrim(stream, what.trim, this.#nodeEntriesMax)
     return show(id)
   }
 
   trim(key: string, trim: PlainTrim, now: number): number {
     const stream = this.find(key, now)
-    return stream === undefined ? 0 : this.#trim(stream, trim)
-  }
-
-  #trim(stream: PlainStream, trim: PlainTrim): number {
-    const limit = trim.approximate ? (trim.limit ?? 100 * this.#nodeEntriesMax) : 0
-    if (trim.references === 'acked' && stream.groups.size > 0) return plainTrimAcked(stream, trim, limit)
-    const before = stream.entries.length
-    const all = stream.entries.map(({ id }) => id)
-    const isWanted = (id: Id): boolean =>
-      trim.minId === undefined ? stream.entries.length > trim.maxLen! : id < trim.minId
-    for (;;) {
-      const node = stream.nodes[0]
-      const removed = before - stream.entries.length
-      if (node === undefined || (trim.maxLen !== undefined && stream.entries.length <= trim.maxLen)) break
-      if (limit > 0 && removed + node.live > limit) break
-      const goes =
-        trim.minId === undefined ? stream.entries.length - node.live >= trim.maxLen! : node.ids.at(-1)! < trim.minId
-      if (goes) {
-        stream.entries.splice(0, node.live)
-        stream.nodes.shift()
-        continue
-      }
-      if (trim.approximate) break
-      while (stream.entries.length > 0 && isWanted(stream.entries[0]!.id)) {
-        stream.entries.shift()
-        node.live--
-      }
-      break
-    }
-    const gone = all.slice(0, before - stream.entries.length)
-    if (trim.references === 'delref') {
-      for (const group of stream.groups.values()) for (const id of gone) group.pending.delete(id)
-    }
-    return gone.length
+    return stream === undefined ? 0 : plainTrim(stream, trim, this.#nodeEntriesMax)
   }
 
   delete(key: string, ids: readonly Id[], now: number): number {

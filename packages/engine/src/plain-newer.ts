@@ -1,11 +1,11 @@
-/** The plain model's XDELEX, XACKDEL, XNACK, trims that look at references, and idempotent producers. For tests only. */
+/** The plain model's XDELEX, XACKDEL, XNACK, and idempotent producers. For tests only. */
 import { COUNT_MAX, fieldsOf, removeEntry, type Id, type PlainGroup, type PlainStream } from './plain-stream.ts'
 
 export type PlainReferences = 'keepref' | 'delref' | 'acked'
 
 const everyGroup = (stream: PlainStream): PlainGroup[] => [...stream.groups.values()]
 
-function isReferenced(stream: PlainStream, id: Id): boolean {
+export function isReferenced(stream: PlainStream, id: Id): boolean {
   return everyGroup(stream).some((group) => group.pending.has(id) || id > group.last)
 }
 
@@ -41,30 +41,6 @@ export function plainAckDelete(
     if (references === 'delref') dropReferences(stream, id)
     return 1
   })
-}
-
-/** A trim with ACKED; 0 is no limit. */
-export function plainTrimAcked(
-  stream: PlainStream,
-  trim: { maxLen?: number | undefined; minId?: Id | undefined; approximate: boolean },
-  limit: number,
-): number {
-  const before = stream.entries.length
-  const tooMany = (length: number): boolean => trim.maxLen === undefined || length > trim.maxLen
-  for (const node of stream.nodes.slice()) {
-    const here = node.ids.filter((id) => fieldsOf(stream, id) !== undefined)
-    if (trim.approximate) {
-      const goes =
-        trim.minId === undefined ? stream.entries.length - here.length >= trim.maxLen! : node.ids.at(-1)! < trim.minId
-      if (!goes || !tooMany(stream.entries.length)) break
-      if (limit > 0 && before - stream.entries.length + here.length > limit) break
-    }
-    for (const id of here) {
-      if (!tooMany(stream.entries.length) || (trim.minId !== undefined && id >= trim.minId)) continue
-      if (!isReferenced(stream, id)) removeEntry(stream, id)
-    }
-  }
-  return before - stream.entries.length
 }
 
 export interface PlainNack {
