@@ -10,8 +10,8 @@
  *   g generic   $ strings   l lists   s sets   h hashes   z sorted sets   t streams   d modules
  *   x expired   e evicted   n new keys   m misses   A all but n and m
  *
- * Commands tell what they do. That a key has expired comes from the engine, and only while somebody wants to know it: off,
- * which is the default, an event costs the caller one look at `isOn`, and a change nothing.
+ * Commands tell what they do. That a key has expired, or a stream begun, comes from the engine, and only while somebody wants
+ * to know it: off, which is the default, an event costs the caller one look at `isOn`, and a change nothing.
  */
 import type { Databases } from '@millrace/engine'
 import type { PubSub } from './pub-sub.ts'
@@ -28,7 +28,7 @@ export class KeyspaceEvents {
   readonly #pubSub: PubSub
   readonly #databases: Databases
   #flags = new Set<string>()
-  #endOfExpiries: (() => void) | undefined = undefined
+  #endOfChanges: (() => void) | undefined = undefined
 
   constructor(pubSub: PubSub, databases: Databases) {
     this.#pubSub = pubSub
@@ -52,8 +52,8 @@ export class KeyspaceEvents {
     }
     this.#flags = flags
     this.isOn = flags.has('K') || flags.has('E')
-    this.#endOfExpiries?.()
-    this.#endOfExpiries = this.isOn && flags.has('x') ? this.#tellExpiries() : undefined
+    this.#endOfChanges?.()
+    this.#endOfChanges = this.isOn && (flags.has('x') || flags.has('n')) ? this.#tellChanges() : undefined
     return true
   }
 
@@ -64,9 +64,11 @@ export class KeyspaceEvents {
     if (this.#flags.has('E')) this.#publish(`__keyevent@${databaseIndex}__:${event}`, key)
   }
 
-  #tellExpiries(): () => void {
+  /** What no command tells: it happens while a key is looked at, or in the middle of many commands. */
+  #tellChanges(): () => void {
     return this.#databases.subscribe((index, change) => {
       if (change.kind === 'key-removed' && change.reason === 'expired') this.notify('x', 'expired', change.key, index)
+      else if (change.kind === 'stream-created') this.notify('n', 'new', change.key, index)
     })
   }
 
