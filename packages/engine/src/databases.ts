@@ -14,6 +14,7 @@ import { Database, type DatabaseOptions, type Tally } from './database.ts'
 import { EngineError } from './errors.ts'
 import { flush } from './keys.ts'
 import type { NodeLimits } from './nodes.ts'
+import type { IdempotencySettings } from './producers.ts'
 
 /** `index` is the database's number; of a cross change, the first that it names. */
 export type DatabasesListener = (index: number, change: Change | CrossChange) => void
@@ -35,6 +36,7 @@ export class Databases {
   readonly #tally: Tally = { changes: 0 }
   readonly #made: (Database | undefined)[]
   #limits: NodeLimits | undefined = undefined
+  #idempotency: IdempotencySettings | undefined = undefined
   readonly #subscriptions = new Set<Subscription>()
 
   constructor({ count = 16, ...options }: DatabasesOptions = {}) {
@@ -72,6 +74,12 @@ export class Databases {
   setNodeLimits(limits: NodeLimits): void {
     this.#limits = limits
     for (const [, database] of this.made()) database.limits = limits
+  }
+
+  /** What streams remember of their producers (CONFIG SET stream-idmp-…), in all databases, for streams to come. */
+  setIdempotency(settings: IdempotencySettings): void {
+    this.#idempotency = settings
+    for (const [, database] of this.made()) database.idempotency = settings
   }
 
   /** SWAPDB. Both `Database` objects stay where they are; their keys change places. */
@@ -166,6 +174,7 @@ export class Databases {
     }
     const database = new Database(this.#options, this.#tally)
     if (this.#limits !== undefined) database.limits = this.#limits
+    if (this.#idempotency !== undefined) database.idempotency = this.#idempotency
     this.#made[index] = database
     for (const subscription of this.#subscriptions) connect(subscription, index, database)
     return database

@@ -3,10 +3,12 @@ import { beforeEach, describe, expect, it } from 'vitest'
 import { append, deleteEntries } from './append.ts'
 import type { Change } from './change.ts'
 import { Database } from './database.ts'
+import { Databases } from './databases.ts'
 import { EngineError } from './errors.ts'
 import { formatId, ID_MAX, parseId } from './id.ts'
 import { appendOnce, expireIids, recordIid, setIdempotency, type IdempotencyInfo } from './idempotency.ts'
 import { streamInfo } from './info.ts'
+import { renameKey } from './keys.ts'
 import { length } from './read-range.ts'
 
 let database: Database
@@ -177,6 +179,28 @@ describe('settings (XCFGSET)', () => {
       expect(streamInfo(one, 't', 1).idempotency).toMatchObject({ durationS: 7, sizeMax: 8 })
       expect(streamInfo(one, 's', 1).idempotency).toMatchObject({ durationS: 100, sizeMax: 100 })
     }
+  })
+})
+
+describe('settings of all databases', () => {
+  it('hold in those that are made later too, and their IDs survive a rename, a copy and a swap', () => {
+    const databases = new Databases()
+    databases.at(0)
+    databases.setIdempotency({ durationS: 3, sizeMax: 4 })
+    for (const index of [0, 1]) {
+      append(databases.at(index), { key: 's', fields: bytes(['f', 'v']) }, 1)
+      expect(streamInfo(databases.at(index), 's', 1).idempotency).toMatchObject({ durationS: 3, sizeMax: 4 })
+    }
+    appendOnce(databases.at(0), { key: 's', fields: bytes(['f', 'v']), producer: 'p', iid: 'a' }, 10)
+    renameKey(databases.at(0), 's', 't', 10)
+    databases.copy({ key: 't', database: 0 }, { key: 'u', database: 0 }, { replace: false }, 10)
+    databases.swap(0, 1, 10)
+    for (const key of ['t', 'u']) {
+      const entry = { key, fields: bytes(['f', 'v']), producer: 'p', iid: 'a' }
+      expect(appendOnce(databases.at(1), entry, 20)).toEqual({ id: parseId('10-0'), isDuplicate: true })
+    }
+    expect(expireIids(databases.at(1), 3010)).toBe(false)
+    expect(streamInfo(databases.at(1), 'u', 20).idempotency).toMatchObject({ iidsTracked: 0, iidsAdded: 1 })
   })
 })
 

@@ -1,10 +1,13 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 import { append } from './append.ts'
+import { acknowledge } from './claim.ts'
+import { nextClaimableMs } from './claim-idle.ts'
 import { Database } from './database.ts'
 import { EngineError } from './errors.ts'
 import { createGroup, destroyGroup } from './group-commands.ts'
-import { formatId, ID_ZERO } from './id.ts'
+import { formatId, ID_ZERO, parseId } from './id.ts'
 import { expireAt, removeKey } from './keys.ts'
+import { negativeAcknowledge } from './nack.ts'
 import { readGroup } from './read-group.ts'
 import { fixPositions, read } from './read-range.ts'
 import { Waiters, type Wait } from './waiters.ts'
@@ -25,12 +28,13 @@ beforeEach(() => {
 /** Builders of blocked reads; `told` gets '<name> <ids>', '<name> timed out' or '<name> <error code>'. */
 function waitFor(): {
   plain(name: string, keys: string[], deadlineMs?: number): Wait
-  grouped(name: string, options?: { count?: number; keys?: string[] }): Wait
+  /** `claimMinIdleMs`: with CLAIM. */
+  grouped(name: string, options?: { count?: number; keys?: string[]; claimMinIdleMs?: number }): Wait
 } {
   type Look = (nowMs: number) => string
   const start = (
     name: string,
-    what: { keys: string[]; isGroupRead: boolean; deadlineMs: number | undefined },
+    what: Pick<Wait, 'keys' | 'isGroupRead' | 'deadlineMs' | 'claimableMs'>,
     look: Look,
   ): Wait => {
     const waiting: Wait = {
@@ -58,11 +62,15 @@ function waitFor(): {
         ids(read(database, positions, Infinity, nowMs)),
       )
     },
-    grouped(name, { count = Infinity, keys = ['s'] } = {}) {
+    grouped(name, { count = Infinity, keys = ['s'], claimMinIdleMs } = {}) {
       const positions = keys.map((key) => ({ key, from: '>' as const }))
-      return start(name, { keys, isGroupRead: true, deadlineMs: undefined }, (nowMs) => {
+      const claim = claimMinIdleMs === undefined ? {} : { claimMinIdleMs }
+      const claimableMs = (nowMs: number): number | undefined =>
+        nextClaimableMs(database, { key: 's', group: 'g' }, claimMinIdleMs!, nowMs)
+      const what = { keys, isGroupRead: true, deadlineMs: undefined, ...(claimMinIdleMs && { claimableMs }) }
+      return start(name, what, (nowMs) => {
         try {
-          return ids(readGroup(database, { group: 'g', consumer: name, positions, count }, nowMs))
+          return ids(readGroup(database, { group: 'g', consumer: name, positions, count, ...claim }, nowMs))
         } catch (error) {
           if (error instanceof EngineError) return error.code
           throw error
@@ -157,6 +165,73 @@ describe('who waits for a group', () => {
       wait.grouped(names[(ms - 1) % 50]!, { count: 1 })
     }
     expect(told.map((line) => line.split(' ')[0])).toEqual(Array.from({ length: 500 }, (_, i) => names[i % 50]!))
+  })
+})
+
+/** Source: redis.io/docs/latest/commands/xreadgroup (the CLAIM option), xnack; redis/redis #14402, #14797. */
+describe('who waits for a group and claims', () => {
+  const nack = (id: string): number =>
+    negativeAcknowledge(database, { key: 's', group: 'g' }, { mode: 'fail', ids: [parseId(id)] }, 5)
+
+  /** `x` got 1-0 and 2-0, at 10 and at 20. */
+  beforeEach(() => {
+    createGroup(database, { key: 's', group: 'g' }, { from: ID_ZERO, mkStream: true }, 0)
+    const positions = [{ key: 's', from: '>' as const }]
+    for (const ms of [1, 2]) {
+      add('s', ms)
+      readGroup(database, { group: 'g', consumer: 'x', positions, count: 1 }, ms * 10)
+    }
+  })
+
+  it('is served when an entry is given back, the others keep their places', () => {
+    wait.grouped('a')
+    wait.grouped('b', { claimMinIdleMs: 1000 })
+    wait.grouped('c')
+    nack('2-0')
+    waiters.serve(30)
+    add('s', 3)
+    waiters.serve(30)
+    expect(told).toEqual(['b 2-0', 'a 3-0'])
+  })
+
+  it('is served when an entry becomes old enough, one after the other', () => {
+    wait.grouped('a', { claimMinIdleMs: 100 })
+    wait.grouped('b', { claimMinIdleMs: 100 })
+    expect(waiters.nextDeadlineMs(20)).toBe(110)
+    waiters.expire(109)
+    expect(told).toEqual([])
+    waiters.expire(110)
+    expect(told).toEqual(['a 1-0'])
+    expect(waiters.nextDeadlineMs(110)).toBe(120)
+    waiters.expire(120)
+    expect(told).toEqual(['a 1-0', 'b 2-0'])
+    expect(waiters.nextDeadlineMs(120)).toBeUndefined()
+  })
+
+  it('learns of what was delivered while it waited', () => {
+    acknowledge(database, { key: 's', group: 'g' }, { ids: [parseId('1-0'), parseId('2-0')] }, 30)
+    wait.grouped('a', { claimMinIdleMs: 100 })
+    expect(waiters.nextDeadlineMs(30)).toBeUndefined()
+    add('s', 3)
+    readGroup(database, { group: 'g', consumer: 'x', positions: [{ key: 's', from: '>' }], count: 1 }, 40)
+    waiters.serve(40)
+    expect(waiters.nextDeadlineMs(40)).toBe(140)
+    waiters.expire(140)
+    expect(told).toEqual(['a 3-0'])
+  })
+
+  it('waits on when another was faster', () => {
+    wait.grouped('a', { claimMinIdleMs: 100 })
+    expect(waiters.nextDeadlineMs(20)).toBe(110)
+    acknowledge(database, { key: 's', group: 'g' }, { ids: [parseId('1-0'), parseId('2-0')] }, 30)
+    waiters.expire(110)
+    expect([told, waiters.size, waiters.nextDeadlineMs(110)]).toEqual([[], 1, undefined])
+  })
+
+  it('is asked no more once it was cancelled', () => {
+    waiters.cancel(wait.grouped('a', { claimMinIdleMs: 100 }))
+    waiters.expire(500)
+    expect([told, waiters.nextDeadlineMs(500)]).toEqual([[], undefined])
   })
 })
 
