@@ -1,0 +1,454 @@
+/**
+ * Random commands over the stream grammar of Redis 7.0: few keys, groups, consumers and IDs, so that they meet; hostile IDs
+ * and counts; options in any order and twice; cases mixed; arguments missing or too many.
+ *
+ *   keys        s t u: streams        f: a stream far in the future, where `*` gives the same ID everywhere
+ *               w: mostly a string
+ *   IDs         a grid of 12 × 4, hostile ones now and then; entries are added along it, so that most of them are
+ *               accepted, and at its end the streams begin anew
+ *
+ * Nothing here depends on the clock but what says so: idle times are 0 or long, so that no few milliseconds decide.
+ */
+import type { Random, Weighted } from './differential-random.ts'
+
+export type Args = readonly string[]
+
+const U64_MAX = '18446744073709551615'
+const hostileIds = [
+  '-',
+  '+',
+  '$',
+  '>',
+  '*',
+  '(5-1',
+  '(3',
+  '(',
+  '(-',
+  '(+',
+  `(${U64_MAX}-${U64_MAX}`,
+  '(0-0',
+  '(0',
+  'abc',
+  '1-',
+  '-5',
+  '+5',
+  ' 6',
+  '6 ',
+  '05-1',
+  '7-+1',
+  '1-1-1',
+  '1e3',
+  '5-*',
+  '5-**',
+  '0-*',
+  '*-1',
+  '',
+  '0',
+  '0-0',
+  U64_MAX,
+  `${U64_MAX}-${U64_MAX}`,
+  `${U64_MAX}-*`,
+  '18446744073709551616',
+  '0-18446744073709551616',
+  `5-${U64_MAX}`,
+  '\0',
+  '1'.repeat(130),
+]
+const hostileCounts = [
+  '0',
+  '-1',
+  '-5',
+  'x',
+  '',
+  '+10',
+  '007',
+  '-0',
+  '1.5',
+  '1e3',
+  ' 1',
+  '4294967296',
+  '1152921504606846976',
+  '9007199254740993',
+  '9223372036854775807',
+  '9223372036854775808',
+  '-9223372036854775808',
+  U64_MAX,
+]
+
+const key = (random: Random): string =>
+  random.weighted([
+    [60, 's'],
+    [18, 't'],
+    [8, 'u'],
+    [6, 'f'],
+    [5, 'w'],
+    [3, 'none'],
+  ])
+const group = (random: Random): string =>
+  random.weighted([
+    [70, 'g'],
+    [27, 'h'],
+    [3, ''],
+  ])
+const consumer = (random: Random): string =>
+  random.weighted([
+    [50, 'alice'],
+    [30, 'bob'],
+    [19, 'carol'],
+    [1, ''],
+  ])
+
+function id(random: Random): string {
+  if (random.chance(0.12)) return random.pick(hostileIds)
+  const ms = random.below(12)
+  return random.chance(0.2) ? String(ms) : `${ms}-${random.below(4)}`
+}
+
+function count(random: Random): string {
+  return random.chance(0.2) ? random.pick(hostileCounts) : String(random.below(6))
+}
+
+/** Idle times that no clock decides: nothing, everything, or more than a test lasts. */
+function idle(random: Random): string {
+  return random.weighted([
+    [70, '0'],
+    [15, '10000000'],
+    [5, '-1'],
+    [10, random.pick(hostileCounts)],
+  ])
+}
+
+function fields(random: Random): string[] {
+  const made: string[] = []
+  const pairs = random.weighted([
+    [70, 1],
+    [20, 2],
+    [10, 5],
+  ])
+  for (let i = 0; i < pairs; i++) {
+    made.push(random.pick(['f', 'f', 'name', '', '\xff\0\r\n', '12']))
+    made.push(
+      random.weighted([
+        [50, String(random.below(200))],
+        [20, 'value'],
+        [10, ''],
+        [5, '-4095'],
+        [10, 'x'.repeat(random.below(130))],
+        [3, 'x'.repeat(4200)],
+        [2, '9223372036854775807'],
+      ]),
+    )
+  }
+  if (random.chance(0.02)) made.pop()
+  return made
+}
+
+function trimming(random: Random): string[] {
+  const isLength = random.chance(0.6)
+  const made = [isLength ? 'MAXLEN' : 'MINID']
+  if (random.chance(0.6)) made.push(random.pick(['~', '~', '~', '=']))
+  made.push(isLength ? (random.chance(0.1) ? random.pick(hostileCounts) : String(random.below(30))) : id(random))
+  if (random.chance(0.3)) made.push('LIMIT', random.chance(0.3) ? random.pick(hostileCounts) : String(random.below(12)))
+  return made
+}
+
+/** A future ID first: on a stream whose last ID lies in the future `*` means the next one, whatever the clock says. */
+const farFuture = ['XADD', 'f', '99999999999999-1', 'f', 'v']
+
+function xadd(random: Random, ms: number): Args[] {
+  if (random.chance(0.05)) return [farFuture, ['XADD', 'f', ...xaddOptions(random), '*', ...fields(random)]]
+  const made = random.weighted([
+    [60, `${ms}-*`],
+    [20, `${ms}-${random.below(4)}`],
+    [5, `${random.below(12)}-${random.below(4)}`],
+    [3, id(random)],
+  ])
+  // A bare `*` would be the clock's.
+  const newest = made === '*' || made === '\0' ? '11-*' : made
+  return [['XADD', key(random), ...xaddOptions(random), newest, ...fields(random)]]
+}
+
+function xaddOptions(random: Random): string[] {
+  const options: string[][] = []
+  if (random.chance(0.1)) options.push(['NOMKSTREAM'])
+  if (random.chance(0.2)) options.push(trimming(random))
+  if (random.chance(0.02)) options.push(trimming(random))
+  if (random.chance(0.01)) options.push([random.pick(['LIMIT', 'FOO', 'MAXLEN', '~'])])
+  return random.shuffle(options).flat()
+}
+
+/** Many entries at once, so that nodes fill. */
+function burst(random: Random, ms: number): Args[] {
+  const target = random.pick(['s', 's', 't'])
+  return Array.from({ length: 2 + random.below(9) }, () => ['XADD', target, `${ms}-*`, 'f', String(random.below(100))])
+}
+
+function range(random: Random): Args[] {
+  const name = random.chance(0.6) ? 'XRANGE' : 'XREVRANGE'
+  const ends = random.chance(0.4) ? ['-', '+'] : [id(random), id(random)]
+  if (name === 'XREVRANGE') ends.reverse()
+  return [
+    [name, key(random), ...ends, ...(random.chance(0.4) ? ['COUNT', count(random)] : []), ...extra(random, 'COUNT')],
+  ]
+}
+
+/** Now and then an option that does not belong here, or an unfinished one. */
+function extra(random: Random, word: string): string[] {
+  return random.chance(0.02) ? random.pick([[word], ['FOO'], [word, '1', word, '2'], ['FOO', 'BAR']]) : []
+}
+
+function ids(random: Random): string[] {
+  return Array.from({ length: 1 + random.below(4) }, () => id(random))
+}
+
+function read(random: Random): Args[] {
+  const streams = readStreams(random, ['$', '0', '0-0', '+'])
+  const options: string[][] = []
+  if (random.chance(0.5)) options.push(['COUNT', count(random)])
+  if (random.chance(0.01)) options.push(['BLOCK', random.pick(['x', '-1', '9223372036854775808', '1'])])
+  if (random.chance(0.01)) options.push([random.pick(['NOACK', 'FOO', 'COUNT'])])
+  if (random.chance(0.01)) options.push(['GROUP', 'g', 'alice'])
+  return [['XREAD', ...random.shuffle(options).flat(), 'STREAMS', ...streams]]
+}
+
+function readStreams(random: Random, words: readonly string[]): string[] {
+  const number = random.weighted([
+    [80, 1],
+    [15, 2],
+    [5, 3],
+  ])
+  const keys = Array.from({ length: number }, () => key(random))
+  const from = Array.from({ length: number }, () => (random.chance(0.7) ? random.pick(words) : id(random)))
+  if (random.chance(0.01)) from.pop()
+  return [...keys, ...from]
+}
+
+function readGroup(random: Random): Args[] {
+  const streams = readStreams(random, ['>', '>', '>', '>', '0', '0-0'])
+  const options: string[][] = []
+  if (random.chance(0.98)) options.push(['GROUP', group(random), consumer(random)])
+  if (random.chance(0.7)) options.push(['COUNT', count(random)])
+  if (random.chance(0.1)) options.push(['NOACK'])
+  if (random.chance(0.01)) options.push(['BLOCK', random.pick(['x', '-1', '9223372036854775808', '1'])])
+  if (random.chance(0.01)) options.push([random.pick(['FOO', 'COUNT', 'GROUP'])])
+  return [['XREADGROUP', ...random.shuffle(options).flat(), 'STREAMS', ...streams]]
+}
+
+function groupCommand(random: Random): Args[] {
+  const base = [key(random), group(random)]
+  const from = random.weighted([
+    [30, '$'],
+    [40, '0'],
+    [30, id(random)],
+  ])
+  const entriesRead = random.chance(0.2) ? ['ENTRIESREAD', random.chance(0.5) ? count(random) : '-1'] : []
+  const sub = random.weighted<Args>([
+    [45, ['CREATE', ...base, from, ...random.shuffle([random.chance(0.5) ? ['MKSTREAM'] : [], entriesRead]).flat()]],
+    [20, ['SETID', ...base, from, ...entriesRead]],
+    [6, ['DESTROY', ...base]],
+    [15, ['CREATECONSUMER', ...base, consumer(random)]],
+    [8, ['DELCONSUMER', ...base, consumer(random)]],
+    [0.2, ['HELP']],
+    [0.5, [random.pick(['FOO', 'CREATE', 'SETID', 'HELP', 'DESTROY']), ...base.slice(random.below(3))]],
+  ])
+  return [['XGROUP', ...sub, ...extra(random, 'MKSTREAM')]]
+}
+
+function pending(random: Random): Args[] {
+  const summary = ['XPENDING', key(random), group(random)]
+  if (random.chance(0.35)) return [summary]
+  const idleFor = random.chance(0.25) ? ['IDLE', idle(random)] : []
+  const ends = random.chance(0.6) ? ['-', '+'] : [id(random), id(random)]
+  const who = random.chance(0.3) ? [consumer(random)] : []
+  const whole = [...summary, ...idleFor, ...ends, count(random), ...who]
+  return [random.chance(0.03) ? whole.slice(0, 3 + random.below(4)) : whole]
+}
+
+function claim(random: Random): Args[] {
+  const options: string[][] = []
+  if (random.chance(0.15)) options.push(['IDLE', random.pick(['0', '100000', '20000000', random.pick(hostileCounts)])])
+  if (random.chance(0.1)) options.push(['TIME', random.pick(['1000', '1', '0', '-1', 'x', '99999999999999'])])
+  if (random.chance(0.2)) options.push(['RETRYCOUNT', count(random)])
+  if (random.chance(0.3)) options.push(['FORCE'])
+  if (random.chance(0.3)) options.push(['JUSTID'])
+  if (random.chance(0.15)) options.push(['LASTID', id(random)])
+  if (random.chance(0.02)) options.push([random.pick(['FOO', 'IDLE', 'TIME', 'RETRYCOUNT', 'LASTID', 'a\r\nb'])])
+  const who = [key(random), group(random), consumer(random), idle(random)]
+  return [['XCLAIM', ...who, ...ids(random), ...random.shuffle(options).flat()]]
+}
+
+function autoClaim(random: Random): Args[] {
+  const options: string[][] = []
+  if (random.chance(0.5)) options.push(['COUNT', count(random)])
+  if (random.chance(0.3)) options.push(['JUSTID'])
+  const who = [key(random), group(random), consumer(random), idle(random)]
+  const start = random.chance(0.6) ? random.pick(['0', '-', '0-0']) : id(random)
+  return [['XAUTOCLAIM', ...who, start, ...random.shuffle(options).flat(), ...extra(random, 'COUNT')]]
+}
+
+function info(random: Random): Args[] {
+  const full = random.chance(0.4) ? ['FULL', ...(random.chance(0.4) ? ['COUNT', count(random)] : [])] : []
+  const sub = random.weighted<Args>([
+    [45, ['STREAM', key(random), ...full, ...extra(random, 'FULL')]],
+    [30, ['GROUPS', key(random)]],
+    [20, ['CONSUMERS', key(random), group(random)]],
+    [0.2, ['HELP']],
+    [0.5, [random.pick(['FOO', 'STREAM', 'CONSUMERS', 'HELP']), ...[key(random), 'x', 'y'].slice(random.below(4))]],
+  ])
+  return [['XINFO', ...sub]]
+}
+
+function setId(random: Random): Args[] {
+  const options: string[][] = []
+  if (random.chance(0.4)) options.push(['ENTRIESADDED', count(random)])
+  if (random.chance(0.4)) options.push(['MAXDELETEDID', id(random)])
+  return [['XSETID', key(random), id(random), ...random.shuffle(options).flat()]]
+}
+
+const other = (random: Random): string => random.pick(['s', 't', 'u', 'w'])
+const keyCommands: Weighted<(random: Random) => Args> = [
+  [20, (random) => ['DEL', key(random)]],
+  [4, (random) => ['UNLINK', key(random), key(random)]],
+  [10, (random) => ['SET', 'w', random.pick(['5', 'text'])]],
+  [2, (random) => ['SET', other(random), 'text']],
+  [4, (random) => [random.pick(['GET', 'INCR', 'STRLEN']), key(random)]],
+  [6, (random) => ['EXISTS', key(random), key(random)]],
+  [6, (random) => ['TYPE', key(random)]],
+  [4, (random) => ['EXPIRE', key(random), random.pick(['100000', '100000', '0', '-1', 'x'])]],
+  [3, (random) => ['PERSIST', key(random)]],
+  [3, (random) => [random.pick(['TTL', 'PTTL', 'EXPIRETIME']), key(random)]],
+  [4, (random) => [random.pick(['RENAME', 'RENAMENX']), other(random), other(random)]],
+  [4, (random) => ['COPY', other(random), other(random), ...(random.chance(0.5) ? ['REPLACE'] : [])]],
+  [4, (random) => ['OBJECT', random.pick(['ENCODING', 'REFCOUNT']), key(random)]],
+  [4, (random) => ['SCAN', '0', 'COUNT', '100', 'TYPE', random.pick(['stream', 'string', 'list', 'foo'])]],
+  [2, () => ['DBSIZE']],
+  [2, (random) => ['WATCH', key(random)]],
+  [1, () => ['UNWATCH']],
+  [0.5, () => ['FLUSHALL']],
+]
+
+const streamNames =
+  'xadd xlen xrange xrevrange xdel xtrim xsetid xread xreadgroup xack xgroup xinfo xpending xclaim xautoclaim'.split(
+    ' ',
+  )
+
+function introspection(random: Random): Args[] {
+  const shown = random.pick(grammarHeads).slice(0)
+  const made = random.weighted<Args>([
+    [3, ['COMMAND', 'INFO', random.pick(streamNames)]],
+    [6, ['COMMAND', 'GETKEYS', ...shown]],
+  ])
+  return [made]
+}
+
+/** Requests whose keys are asked for. */
+const grammarHeads: readonly Args[] = [
+  ['XREADGROUP', 'GROUP', 'g', 'c', 'COUNT', '1', 'STREAMS', 'a', 'b', '>', '>'],
+  ['XREAD', 'COUNT', '1', 'STREAMS', 'a', 'b', '0', '0'],
+  ['XREAD', 'STREAMS', 'a', '0'],
+  ['XREAD', 'BLOCK', '1', 'COUNT', '1'],
+  ['XADD', 's', '*', 'f', 'v'],
+  ['XGROUP', 'CREATE', 's', 'g', '$'],
+  ['XINFO', 'STREAM', 's'],
+  ['XINFO', 'HELP'],
+  ['XACK', 's', 'g', '1'],
+  ['XADD', 's'],
+]
+
+const streamCommands: Weighted<(random: Random, ms: number) => Args[]> = [
+  [30, xadd],
+  [6, burst],
+  [3, (random) => [['XLEN', key(random)]]],
+  [9, range],
+  [6, (random) => [['XDEL', key(random), ...ids(random)]]],
+  [5, (random) => [['XTRIM', key(random), ...trimming(random), ...extra(random, 'LIMIT')]]],
+  [2, setId],
+  [6, read],
+  [14, readGroup],
+  [7, (random) => [['XACK', key(random), group(random), ...ids(random)]]],
+  [8, groupCommand],
+  [6, pending],
+  [6, claim],
+  [5, autoClaim],
+  [7, info],
+  [3.5, (random) => [random.weighted(keyCommands)(random)]],
+  [0.3, introspection],
+  [1.5, transaction],
+]
+
+function transaction(random: Random, ms: number): Args[] {
+  const inside: Args[] = []
+  for (let i = random.below(5); i > 0; i--) {
+    const made = random.weighted(streamCommands)(random, ms)
+    if (!made.some(([name]) => name === 'MULTI')) inside.push(...made)
+  }
+  if (random.chance(0.3)) inside.push(['XREAD', 'BLOCK', '2', 'STREAMS', key(random), '$'])
+  const end = random.weighted<Args>([
+    [85, ['EXEC']],
+    [12, ['DISCARD']],
+    [3, ['MULTI']],
+  ])
+  return [['MULTI'], ...inside, end, ...(end[0] === 'MULTI' ? [['EXEC']] : [])]
+}
+
+/** New entries stay in one millisecond for about so many commands. */
+const COMMANDS_A_MS = 30
+
+export class Grammar {
+  readonly #random: Random
+  #ms = 0
+
+  constructor(random: Random) {
+    this.#random = random
+  }
+
+  /** The next commands: one, or a few that belong together. */
+  next(): Args[] {
+    const random = this.#random
+    if (random.chance(1 / COMMANDS_A_MS)) this.#ms++
+    if (this.#ms === 12) return this.#anew()
+    const made = random.weighted(streamCommands)(random, this.#ms)
+    if (made.length === 1 && made[0]![0] !== 'COMMAND' && random.chance(0.02)) return [damaged(random, made[0]!)]
+    return random.chance(0.05) ? made.map((args) => recased(random, args)) : made
+  }
+
+  #anew(): Args[] {
+    this.#ms = 0
+    const random = this.#random
+    const gone: Args[] = random.chance(0.2)
+      ? [['FLUSHALL']]
+      : [
+          ['DEL', 's'],
+          ['DEL', 't', 'u'],
+        ]
+    const groups = [
+      ['s', 'g'],
+      ['s', 'h'],
+      ['t', 'g'],
+      ['u', 'g'],
+    ] as const
+    const made: Args[] = groups.map(([stream, name]) => ['XGROUP', 'CREATE', stream, name, '0', 'MKSTREAM'])
+    return [...gone, ...made.filter(() => random.chance(0.8))]
+  }
+}
+
+/** With an argument too few, too many, or twice. `*` stays where the clock does not matter: on the key `f`. */
+function damaged(random: Random, args: Args): Args {
+  const changed = random.weighted<Args>([
+    [5, args.slice(0, 1 + random.below(args.length))],
+    [2, [...args, random.pick(['x', '1', '*'])]],
+    [2, args.flatMap((arg, i) => (i > 0 && random.chance(0.2) ? [arg, arg] : [arg]))],
+  ])
+  const isRisky = changed.some((arg, i) => i > 1 && arg === '*') && changed[1] !== 'f'
+  return isRisky ? args : changed
+}
+
+/** Words in other cases; keys and names are small letters already and stay, since they are told apart. */
+function recased(random: Random, args: Args): Args {
+  return args.map((arg) => (/^[A-Z]{2,}$/.test(arg) ? mixed(random, arg) : arg))
+}
+
+function mixed(random: Random, word: string): string {
+  if (random.chance(0.5)) return word.toLowerCase()
+  return Array.from(word, (letter) => (random.chance(0.5) ? letter.toLowerCase() : letter)).join('')
+}

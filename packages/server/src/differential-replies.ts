@@ -1,0 +1,56 @@
+/**
+ * Are two replies the same? Byte for byte they are, or but for the clock, or but for a listed difference.
+ *
+ *   frames ──equal──► same
+ *     └──differ──► trees ──equal but for the clock──► same
+ *                    └──explained by an entry of differential-allowed.ts──► counted, and taken for the same
+ *                    └──► a difference
+ *
+ * EXEC's reply is compared item by item, as the replies of what was queued.
+ */
+import { allowedDifferences } from './differential-allowed.ts'
+import { isSameButClock, treeOf, type Tree } from './differential-tree.ts'
+
+/** Compares the replies of one connection in order, since EXEC's reply is read by what was queued. */
+export class ReplyComparer {
+  /** How often each listed difference was met. */
+  readonly hits: Map<string, number>
+  #queued: (readonly string[])[] | undefined = undefined
+
+  constructor(hits: Map<string, number> = new Map()) {
+    this.hits = hits
+  }
+
+  /** Whether both replies mean the same, listed differences included. */
+  isSame(args: readonly string[], ours: string, theirs: string): boolean {
+    const queued = this.#follow(args, theirs)
+    if (ours === theirs) return true
+    const [mine, other] = [treeOf(ours), treeOf(theirs)]
+    if (queued === undefined || !Array.isArray(mine) || !Array.isArray(other)) return this.#matches(args, mine, other)
+    if (mine.length !== other.length || mine.length !== queued.length + 1) return false
+    return queued.every((inner, i) => this.#matches(inner, mine[i + 1]!, other[i + 1]!))
+  }
+
+  /** What EXEC runs, when that is what `args` is. */
+  #follow(args: readonly string[], theirs: string): readonly (readonly string[])[] | undefined {
+    const queued = this.#queued
+    if (theirs === '+QUEUED\r\n') {
+      queued?.push(args)
+      return undefined
+    }
+    const word = args[0]?.length === 4 || args[0]?.length === 5 || args[0]?.length === 7 ? args[0].toLowerCase() : ''
+    if (word === 'multi' && theirs === '+OK\r\n') this.#queued = []
+    if (word === 'discard' || word === 'reset') this.#queued = undefined
+    if (word !== 'exec') return undefined
+    this.#queued = undefined
+    return queued
+  }
+
+  #matches(args: readonly string[], ours: Tree, theirs: Tree): boolean {
+    if (isSameButClock(args, ours, theirs)) return true
+    const found = allowedDifferences.find((allowed) => allowed.explains({ args, ours, theirs }))
+    if (found === undefined) return false
+    this.hits.set(found.name, (this.hits.get(found.name) ?? 0) + 1)
+    return true
+  }
+}

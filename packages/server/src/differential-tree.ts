@@ -1,0 +1,100 @@
+/**
+ * Replies as trees, and whether two are the same but for the clock.
+ *
+ *   *2\r\n:5\r\n$1\r\na\r\n   ──►   ['*', ':5', '$a']
+ *
+ * Of the clock depend idle times, times to live and the moments in XINFO alone, each at its own place in its own command's
+ * reply: these are masked, and must lie near each other.
+ */
+import { ReplyReader, type ReplyValue } from '@millrace/protocol'
+
+/** A reply as text and lists: `+OK`, `:5`, `$abc`, `_`; lists begin with their type, `*`, `%` (keys and values in turn), `~`. */
+export type Tree = string | Tree[]
+
+/** The servers run a command within so many milliseconds of each other, in which idle times and moments may differ. */
+const CLOCK_MS_MAX = 2000
+
+export function treeOf(frame: string): Tree {
+  const reader = new ReplyReader()
+  reader.feed(Buffer.from(frame, 'latin1'))
+  return reader.next() ? tree(reader.value()) : ''
+}
+
+function tree(value: ReplyValue): Tree {
+  switch (value.kind) {
+    case 'simple':
+      return `+${value.text}`
+    case 'error':
+      return `-${value.line}`
+    case 'integer':
+    case 'big':
+    case 'boolean':
+      return `:${value.value}`
+    case 'bulk':
+      return `$${value.bytes.toString('latin1')}`
+    case 'verbatim':
+      return `=${value.format}:${value.bytes.toString('latin1')}`
+    case 'double':
+      return `,${value.text}`
+    case 'null':
+      return value.isArray ? '*-1' : '_'
+    case 'array':
+    case 'set':
+    case 'push':
+      return [{ array: '*', set: '~', push: '>' }[value.kind], ...value.items.map(tree)]
+    case 'map':
+      return ['%', ...value.entries.flatMap(([key, item]) => [tree(key), tree(item)])]
+    case 'attributed':
+      return ['|', tree(value.attributes), tree(value.value)]
+  }
+}
+
+/** Whether two replies to a command are the same but for what the clock decides. */
+export function isSameButClock(args: readonly string[], ours: Tree, theirs: Tree): boolean {
+  const [ourTimes, theirTimes]: [number[], number[]] = [[], []]
+  const mine = masked(args, ours, ourTimes)
+  const other = masked(args, theirs, theirTimes)
+  if (JSON.stringify(mine) !== JSON.stringify(other)) return false
+  return ourTimes.every((time, i) => Math.abs(time - theirTimes[i]!) <= CLOCK_MS_MAX)
+}
+
+/** The reply with a mark in the place of each time; the times go into `times`. */
+function masked(args: readonly string[], reply: Tree, times: number[]): Tree {
+  const name = args[0]!.toLowerCase()
+  const second = args[1]?.toLowerCase()
+  if (name === 'xpending' && args.length > 3) return maskRows(reply, times)
+  if (name === 'xinfo' && (second === 'consumers' || second === 'stream')) return maskFields(reply, times)
+  if (name === 'ttl' || name === 'expiretime') return maskTime(reply, times, 1000)
+  if (name === 'pttl' || name === 'pexpiretime') return maskTime(reply, times, 1)
+  return reply
+}
+
+/** Rows of a pending list: `[id, consumer, time, count]`, and `[id, time, count]` inside a consumer. */
+function maskRows(reply: Tree, times: number[]): Tree {
+  if (!Array.isArray(reply)) return reply
+  return reply.map((row) => {
+    if (!Array.isArray(row) || (row.length !== 5 && row.length !== 4)) return row
+    const at = row.length - 2
+    return row.map((item, i) => (i === at ? maskTime(item, times, 1) : item))
+  })
+}
+
+const timeFields = new Set(['$idle', '$inactive', '$seen-time', '$active-time'])
+
+/** A map, or what RESP2 makes of it: the values of the fields that tell times, however deep. */
+function maskFields(reply: Tree, times: number[]): Tree {
+  if (!Array.isArray(reply)) return reply
+  return reply.map((item, i) => {
+    const field = i > 0 ? reply[i - 1]! : ''
+    if (typeof field === 'string' && timeFields.has(field)) return maskTime(item, times, 1)
+    if (field === '$pending') return maskRows(item, times)
+    return maskFields(item, times)
+  })
+}
+
+/** -1 and -2 say that there is no time, and stay. */
+function maskTime(item: Tree, times: number[], unitMs: number): Tree {
+  if (typeof item !== 'string' || !/^:\d+$/.test(item)) return item
+  times.push(Number(item.slice(1)) * unitMs)
+  return ':time'
+}
