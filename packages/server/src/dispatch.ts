@@ -16,6 +16,7 @@ import { hold } from './blocking.ts'
 import type { Client } from './client.ts'
 import { TIMED_EVERY, type CommandEntry } from './command-table.ts'
 import { lines } from './error-lines.ts'
+import { unavailableLine } from './unavailable-commands.ts'
 
 const QUICK_PER_TICK = 16
 /** More arguments than this, and a command that is quick by itself may take long. */
@@ -126,6 +127,8 @@ function subcommandOf(client: Client, container: CommandEntry, request: Request)
 function refuseUnknown(client: Client, request: Request): void {
   const name = echo(request, 0, ECHO_BYTES_MAX)
   if (/^(post|host:)$/i.test(name)) return endHttp(client)
+  const unavailable = unavailableLine(name)
+  if (unavailable !== undefined) return reject(client, undefined, unavailable)
   let args = ''
   for (let i = 1; i < request.count && args.length < ECHO_BYTES_MAX; i++)
     args += `'${echo(request, i, ECHO_BYTES_MAX - args.length)}' `
