@@ -122,9 +122,16 @@ export function globMatch(pattern: string, text: string, options: { readonly ign
   return new Glob(pattern, options).matches(text)
 }
 
+/** As Redis, where bytes from 128 on are below zero: a range from 255 to 1 has 255, 0 and 1. */
 function include(bits: Uint32Array, one: number, other: number): void {
-  const last = Math.max(one, other)
-  for (let byte = Math.min(one, other); byte <= last; byte++) bits[byte >> 5]! |= 1 << (byte & 31)
+  const from = signed(one)
+  const to = signed(other)
+  const last = Math.max(from, to)
+  for (let value = Math.min(from, to); value <= last; value++) bits[(value & 255) >> 5]! |= 1 << (value & 31)
+}
+
+function signed(byte: number): number {
+  return (byte << 24) >> 24
 }
 
 /** Lets `to` be in the class exactly when `from` is. */
