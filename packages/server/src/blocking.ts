@@ -1,11 +1,15 @@
 /**
- * Clients that wait: XREAD and XREADGROUP with BLOCK. The engine's Waiters know who waits for which keys; this is what
- * connects a wait to its client.
+ * Clients that wait. The engine's Waiters know who waits for which keys, and until when; this is what connects a wait to its
+ * client.
  *
- *   command finds nothing ──block()──► waiting ──ready key──► attempt() writes the reply ──► resume
+ *   command finds nothing ──block()──► blocked ──ready key──► attempt() writes the reply ──► resume
  *                                          ├───deadline──► null array ──► resume
  *                                          ├───CLIENT UNBLOCK──► null array or UNBLOCKED ──► resume
  *                                          └───closed──► nothing: what it would have got stays undelivered
+ *
+ *   request comes too early ──hold()──► held ──the time has come──► then() ──► resume
+ *
+ * A held client is not blocked as Redis's commands and counters mean it; it has a Wait without keys.
  */
 import type { Wait } from '@millrace/engine'
 import type { Client } from './client.ts'
@@ -15,60 +19,133 @@ export interface BlockedRead {
   readonly databaseIndex: number
   readonly sinceMs: number
   readonly isGroupRead: boolean
+  /** Writes what a wait that ends with nothing is answered. */
+  readonly answerNothing: () => void
+}
+
+/** Why a client's requests wait for a time: a password was guessed wrong before, or CLIENT PAUSE. */
+export interface Hold {
+  readonly wait: Wait
+  readonly cause: 'guess' | 'pause'
 }
 
 export interface BlockRequest {
   readonly keys: readonly string[]
-  /** Tries again; writes the reply (an error included) and returns true, or returns false to wait on. */
+  /** Tries again; writes the reply and returns true, or returns false to wait on. What it throws is the reply, too. */
   readonly attempt: (nowMs: number) => boolean
   readonly isGroupRead: boolean
   /** How long at most; 0: for ever. */
   readonly blockMs: number
+  /** Of a reader that claims: when something becomes old enough for it. */
+  readonly claimableMs?: (nowMs: number) => number | undefined
+  /** Writes the reply when the time is over. Default: the null array. */
+  readonly answerNothing?: () => void
 }
 
 /** Makes the client wait. Whoever calls has tried and found nothing, and has written no reply. */
 export function block(client: Client, request: BlockRequest): void {
   const { server, databaseIndex } = client
+  const answerNothing = request.answerNothing ?? (() => client.reply.nullArray())
   const wait: Wait = {
     keys: request.keys,
     isGroupRead: request.isGroupRead,
     deadlineMs: request.blockMs === 0 ? undefined : server.nowMs + request.blockMs,
-    attempt: (nowMs) => {
-      if (!request.attempt(nowMs)) return false
-      finish(client)
+    ...(request.claimableMs === undefined ? {} : { claimableMs: request.claimableMs }),
+    attempt(nowMs) {
+      const mark = client.reply.mark()
+      if (!attempted(client, request, nowMs)) return false
+      finish(client, mark)
       return true
     },
-    timedOut: () => {
-      client.reply.nullArray()
-      finish(client)
+    timedOut() {
+      const mark = client.reply.mark()
+      answerNothing()
+      finish(client, mark)
     },
   }
-  client.blocked = { wait, databaseIndex, sinceMs: server.nowMs, isGroupRead: request.isGroupRead }
+  const { isGroupRead } = request
+  if (request.claimableMs !== undefined) server.claimingClients++
+  client.blocked = { wait, databaseIndex, sinceMs: server.nowMs, isGroupRead, answerNothing }
+  client.isWaiting = true
   server.waiters[databaseIndex]!.add(wait)
   server.blockedClients.add(client)
+  if (request.claimableMs !== undefined) server.timers.rearm()
+  else if (wait.deadlineMs !== undefined) server.timers.wakeAt(wait.deadlineMs)
 }
 
-/** Ends a wait with the reply that `answer` writes; false when the client does not wait. */
-export function unblock(client: Client, answer: () => void): boolean {
+/**
+ * CLIENT UNBLOCK: ends a wait as its deadline would, or with an error; false when the client does not wait.
+ */
+export function unblock(client: Client, how: 'timeout' | 'error'): boolean {
   const { blocked, server } = client
   if (blocked === undefined || !server.waiters[blocked.databaseIndex]!.cancel(blocked.wait)) return false
-  answer()
-  finish(client)
+  const mark = client.reply.mark()
+  if (how === 'timeout') blocked.answerNothing()
+  else client.reply.error('UNBLOCKED client unblocked via CLIENT UNBLOCK')
+  finish(client, mark)
   return true
+}
+
+/** Lets the client's requests wait until a time, and then calls `then`, which answers the one that was held. */
+export function hold(client: Client, cause: Hold['cause'], untilMs: number, then: () => void): void {
+  const { server } = client
+  const wait: Wait = {
+    keys: [],
+    isGroupRead: false,
+    deadlineMs: untilMs,
+    attempt: () => false,
+    timedOut() {
+      client.held = undefined
+      client.isWaiting = false
+      then()
+      goOn(client)
+    },
+  }
+  client.held = { wait, cause }
+  client.isWaiting = true
+  server.waiters[0]!.add(wait)
+  server.timers.wakeAt(untilMs)
+}
+
+/** Ends a hold before its time, as if that had come. */
+export function release(client: Client): void {
+  const { held, server } = client
+  if (held !== undefined && server.waiters[0]!.cancel(held.wait)) held.wait.timedOut()
 }
 
 /** Ends a wait and tells nobody: the client is gone. */
 export function forget(client: Client): void {
-  const { blocked, server } = client
-  if (blocked === undefined) return
-  server.waiters[blocked.databaseIndex]!.cancel(blocked.wait)
-  client.blocked = undefined
-  server.blockedClients.delete(client)
+  const { blocked, held, server } = client
+  if (blocked !== undefined) server.waiters[blocked.databaseIndex]!.cancel(blocked.wait)
+  if (held !== undefined) server.waiters[0]!.cancel(held.wait)
+  client.held = undefined
+  unblocked(client)
 }
 
-function finish(client: Client): void {
+function attempted(client: Client, request: BlockRequest, nowMs: number): boolean {
+  const mark = client.reply.mark()
+  try {
+    return request.attempt(nowMs)
+  } catch (error) {
+    client.fail(mark, error)
+    return true
+  }
+}
+
+function finish(client: Client, mark: number): void {
+  unblocked(client)
+  if (client.replyMode === 'off') client.reply.rewind(mark)
+  goOn(client)
+}
+
+function unblocked(client: Client): void {
+  if (client.blocked?.wait.claimableMs !== undefined) client.server.claimingClients--
   client.blocked = undefined
+  client.isWaiting = false
   client.server.blockedClients.delete(client)
+}
+
+function goOn(client: Client): void {
   client.connection.flush()
   client.connection.resume()
 }

@@ -6,28 +6,44 @@
  * A client is in one of these states:
  *
  *   running ──block()──► blocked ──served, timed out, unblocked──► running          nothing of its pipeline runs meanwhile
+ *   running ──hold()──► held ──the time has come──► running                         a guess of a password, CLIENT PAUSE
+ *   running ──stream()──► streaming ──the reply's end──► running
  *   running ──MULTI──► queueing ──EXEC, DISCARD──► running
  *   any     ──close()──► closed
  */
 import type { Database } from '@millrace/engine'
 import { ReplyWriter } from '@millrace/protocol'
+import type { User } from './acl-user.ts'
+import type { BlockedRead, Hold } from './blocking.ts'
+import { errorLine } from './error-lines.ts'
 import { Subscriptions } from './pub-sub.ts'
+import type { ReplySource } from './reply-source.ts'
 import type { ServerState } from './server-state.ts'
 import { Transaction } from './transaction.ts'
-import type { BlockedRead } from './blocking.ts'
 
 /** What a connection does for its client. */
 export interface Connection {
-  /** `ip:port`, or the path of the Unix socket. */
+  /** `ip:port`, or the path of the Unix socket with `:0`. */
   readonly address: string
   readonly localAddress: string
+  /** Bytes of requests that wait to be whole, or to be run. */
+  readonly inputBytes: number
+  /** Bytes of replies that the peer has not taken. */
+  readonly outputBytes: number
   /** Takes the replies written so far to the peer, in the next turn at the latest. */
   flush(): void
   /** Goes on with the requests that waited for a blocked client. */
   resume(): void
-  /** Ends it; replies written so far are sent first unless `now`. */
+  /** Ends it; replies written so far are sent first unless `now`. The client is closed when this returns. */
   close(how: 'after-reply' | 'now'): void
+  /** Answers what it has received, and then ends it. */
+  finish(): void
+  /** Ends it when a deadline of it has passed. */
+  checkDeadlines(nowMs: number): void
 }
+
+/** CLIENT REPLY: `skip-next` is what SKIP has said about the command after it, which then is in `skip`. */
+export type ReplyMode = 'on' | 'off' | 'skip-next' | 'skip'
 
 export class Client {
   readonly id: number
@@ -41,13 +57,24 @@ export class Client {
   libraryName = ''
   libraryVersion = ''
   databaseIndex = 0
+  user: User
   isAuthenticated: boolean
   isClosed = false
   /** Commands run by EXEC, which answer at once where they would wait. */
   isExecuting = false
+  /** Blocked or held: its requests wait. */
+  isWaiting = false
   blocked: BlockedRead | undefined = undefined
+  held: Hold | undefined = undefined
+  /** The reply that is being told in steps. */
+  source: ReplySource | undefined = undefined
+  replyMode: ReplyMode = 'on'
+  /** CLIENT NO-EVICT and NO-TOUCH: what was asked for, to be told. */
+  isNoEvict = false
+  isNoTouch = false
   lastCommand = ''
   lastActiveMs: number
+  #pushes: ReplyWriter | undefined = undefined
 
   constructor(id: number, server: ServerState, connection: Connection) {
     this.id = id
@@ -55,7 +82,8 @@ export class Client {
     this.connection = connection
     this.createdMs = server.nowMs
     this.lastActiveMs = server.nowMs
-    this.isAuthenticated = server.options.password === undefined
+    this.user = server.acl.defaultUser
+    this.isAuthenticated = server.isOpen
   }
 
   get database(): Database {
@@ -70,5 +98,46 @@ export class Client {
   /** The one clock snapshot of the running command (or transaction). */
   get nowMs(): number {
     return this.server.nowMs
+  }
+
+  /** Answers with what a command has thrown, in place of what it has written since `mark`. Our own mistakes are logged. */
+  fail(mark: number, error: unknown): void {
+    let line = errorLine(error)
+    if (line === undefined) {
+      this.server.log(`A command failed (${this.lastCommand}): ${error instanceof Error ? error.stack : String(error)}`)
+      line = "ERR Internal error, told in the server's log"
+    }
+    this.reply.rewind(mark)
+    this.reply.error(line)
+  }
+
+  /** Tells a long reply in steps, the first of them after the command. In EXEC it is told at once. */
+  stream(source: ReplySource): void {
+    if (!this.isExecuting) this.source = source
+    else while (!source.next(this.reply, Infinity)) continue
+  }
+
+  /** Where messages go that no request has asked for: never into the middle of a reply. */
+  get pushes(): ReplyWriter {
+    if (this.source === undefined) return this.reply
+    this.#pushes ??= new ReplyWriter()
+    this.#pushes.protocol = this.reply.protocol
+    return this.#pushes
+  }
+
+  /** Bytes of messages that wait for the end of a reply. */
+  get waitingPushBytes(): number {
+    return this.#pushes?.length ?? 0
+  }
+
+  /** The reply has come to its end: what was held back follows it. */
+  endStream(): void {
+    this.source = undefined
+    const pushes = this.#pushes
+    if (pushes === undefined) return
+    this.#pushes = undefined
+    this.reply.reserve(pushes.length)
+    this.reply.bytes.set(pushes.written(), this.reply.length)
+    this.reply.length += pushes.length
   }
 }

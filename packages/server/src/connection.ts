@@ -3,51 +3,120 @@
  *
  *   data ──► parser ──► dispatch, request by request, within a budget for the turn ──► one write of all replies
  *                          │ budget used up: the rest in a later turn, after the others had theirs
- *                          │ client blocked: the rest when it is served
- *                          └ too much unsent output: no more is read until it is sent
+ *                          │ client waits (blocked, held): the rest when it is served
+ *                          │ long reply: told in steps, the rest after its end
+ *                          └ too much unsent output: nothing is run or read until it is sent
+ *
+ * What arrives while requests wait is queued; reading stops when that is more than a little. A blocked client is read on for a
+ * while, since that is how its end is noticed.
+ *
+ *   open ──close('after-reply')──► ending: replies are sent, what still comes is thrown away ──peer's end, a second──► closed
+ *     └──────────close('now'), error, limit───────────────────────────────────────────────────────────────────────────► closed
  */
 import type { Socket } from 'node:net'
 import { ProtocolError, RequestParser } from '@millrace/protocol'
 import { forget } from './blocking.ts'
 import { Client, type Connection } from './client.ts'
 import { dispatch } from './dispatch.ts'
+import { UNAUTHENTICATED_OUTPUT_BYTES_HIGH } from './options.ts'
 import type { ServerState } from './server-state.ts'
 
+// One turn of a client: a pipeline of 1,000 quick commands takes about a millisecond.
 const TURN_REQUESTS_MAX = 1000
+const TURN_MS_MAX = 5
+/** Replies are written when they have grown to this, so that a pipeline of large ones doesn't pile up. */
+const FLUSH_BYTES = 262_144
+const STREAM_STEP_BYTES = 65_536
+/** What is queued while requests wait; more is left in the socket. */
+const QUEUED_BYTES_MAX = 65_536
+const QUEUED_BYTES_BLOCKED_MAX = 1024 * 1024
+const QUEUED_CHUNKS_MAX = 1024
+/** A reply below this that cannot leave at once is copied, so that a buffer of 16 KiB isn't kept for a few bytes. */
+const COPIED_BYTES_MAX = 8192
+/** What one write that waits costs the process beside its bytes. */
+const WRITE_BYTES = 256
+/** Unsent bytes from which on a connection counts in the server's total. */
+const COUNTED_OUTPUT_BYTES_MIN = 65_536
+const SLOWEST_BYTES_PER_MS = 64
+const LINGER_MS = 1000
+/** How many sockets may wait for their peer's end; more are cut. */
+const LINGERING_MAX = 1000
 
 export class SocketConnection implements Connection {
   readonly client: Client
+  readonly address: string
+  readonly localAddress: string
+  readonly #remote: string | undefined
   readonly #socket: Socket
   readonly #parser: RequestParser
-  readonly #waiting: Buffer[] = []
+  readonly #queue: Buffer[] = []
+  #queuedBytes = 0
+  #unauthenticatedBytes = 0
+  #countedInput = 0
+  #countedOutput = 0
+  /** Writes since everything was sent. */
+  #waitingWrites = 0
+  /** Since when a request is on its way; 0: none is. */
+  #partialSinceMs = 0
+  #endingSinceMs = 0
   #isEnding = false
   #isTurnDue = false
+  #isDraining = false
+  /** No more requests will come. */
+  #isLast = false
 
-  constructor(socket: Socket, server: ServerState) {
+  /** `name`: what the client's address is in lists; `remote`: the address that it is counted by, if there is one. */
+  constructor(socket: Socket, server: ServerState, name: SocketNames) {
     this.#socket = socket
+    this.address = name.address
+    this.localAddress = name.localAddress
+    this.#remote = name.remote
     this.#parser = new RequestParser(server.options.requestLimits)
     this.client = new Client(server.nextClientId(), server, this)
     server.clients.set(this.client.id, this.client)
+    server.connections.add(this)
+    server.totalConnections++
+    if (name.remote !== undefined) count(server.clientsByAddress, name.remote, 1)
     socket.setNoDelay(true)
+    const { keepAliveSeconds } = server.settings
+    if (keepAliveSeconds > 0) socket.setKeepAlive(true, keepAliveSeconds * 1000)
     socket.on('data', (chunk: Buffer) => this.#receive(chunk))
+    socket.on('drain', () => this.#drained())
+    socket.on('end', () => this.#peerEnded())
     socket.on('error', () => socket.destroy())
     socket.on('close', () => this.#closed())
   }
 
-  get address(): string {
-    return `${this.#socket.remoteAddress ?? ''}:${this.#socket.remotePort ?? 0}`
+  get inputBytes(): number {
+    return this.#parser.waitingBytes + this.#queuedBytes + this.client.transaction.bytes
   }
 
-  get localAddress(): string {
-    return `${this.#socket.localAddress ?? ''}:${this.#socket.localPort ?? 0}`
+  get outputBytes(): number {
+    const unsent = this.#socket.writableLength
+    const writes = unsent === 0 ? 0 : this.#waitingWrites * WRITE_BYTES
+    return unsent + writes + this.client.waitingPushBytes
   }
 
   flush(): void {
     const { reply } = this.client
-    if (reply.length === 0 || this.#socket.destroyed) return
-    this.#socket.write(reply.written())
-    // Written at once, or still read by the socket.
-    reply.sent(this.#socket.writableLength === 0)
+    const socket = this.#socket
+    if (reply.length === 0 || socket.destroyed || socket.writableEnded) return
+    const before = this.outputBytes
+    if (before + reply.length > this.#outputBytesMax() && (before > 0 || this.client.subscriptionCount > 0)) {
+      this.client.server.log(`Closed ${this.address}: it doesn't read its replies, ${before + reply.length} bytes wait`)
+      return this.close('now')
+    }
+    if (before > 0 && reply.length < COPIED_BYTES_MAX) {
+      socket.write(Buffer.from(reply.written()))
+      reply.sent(true)
+    } else {
+      socket.write(reply.written())
+      // Written at once, or still read by the socket.
+      reply.sent(socket.writableLength === 0)
+    }
+    if (socket.writableLength === 0) this.#waitingWrites = 0
+    else this.#waitingWrites++
+    this.#countOutput()
   }
 
   resume(): void {
@@ -55,67 +124,275 @@ export class SocketConnection implements Connection {
   }
 
   close(how: 'after-reply' | 'now'): void {
-    this.#isEnding = true
     if (how === 'now') {
+      this.#isEnding = true
       this.#socket.destroy()
+      this.#leave()
       return
     }
+    if (this.#isEnding) return
     this.flush()
+    this.#isEnding = true
+    this.#leave()
+    const { server } = this.client
+    const lingering = server.connections.size - server.clients.size
+    if (this.#socket.destroyed || lingering > LINGERING_MAX) {
+      this.#socket.destroySoon()
+      return
+    }
+    // Closing a socket that has unread bytes resets it, and the peer may lose the reply: so it is read to its end.
+    this.#endingSinceMs = server.nowMs
     this.#socket.end()
+    this.#socket.resume()
+  }
+
+  finish(): void {
+    this.#isLast = true
+    if (!this.#isBusy() || this.client.isWaiting) this.close('after-reply')
+    else this.#later()
+  }
+
+  checkDeadlines(nowMs: number): void {
+    const { client } = this
+    const { settings, isOpen } = client.server
+    if (this.#isEnding) {
+      if (nowMs - this.#endingSinceMs > LINGER_MS) this.#socket.destroy()
+    } else if (!client.isAuthenticated && !isOpen && nowMs - client.createdMs > settings.handshakeMs) {
+      this.#endFor('it did not prove who it is in time')
+    } else if (this.#partialSinceMs > 0 && nowMs - this.#partialSinceMs > this.#requestMsMax()) {
+      this.#endFor('a request of it was not whole in time')
+    } else if (settings.idleSeconds > 0 && nowMs - client.lastActiveMs > settings.idleSeconds * 1000) {
+      // As Redis: who waits for entries or messages is not idle.
+      if (!client.isWaiting && client.subscriptionCount === 0 && client.source === undefined)
+        this.#endFor('it was idle')
+    }
+  }
+
+  #endFor(reason: string): void {
+    this.client.server.log(`Closed ${this.address}: ${reason}`)
+    this.close('now')
+  }
+
+  #requestMsMax(): number {
+    return this.client.server.settings.requestMs + this.#parser.waitingBytes / SLOWEST_BYTES_PER_MS
+  }
+
+  #isBusy(): boolean {
+    const { isWaiting, source } = this.client
+    return this.#isTurnDue || this.#isDraining || isWaiting || source !== undefined
   }
 
   #receive(chunk: Buffer): void {
-    if (this.#isTurnDue || this.client.blocked !== undefined) {
-      this.#waiting.push(chunk)
-      this.#socket.pause()
-      return
+    const { client } = this
+    if (this.#isEnding) return
+    if (!client.isAuthenticated && !client.server.isOpen) {
+      this.#unauthenticatedBytes += chunk.length
+      if (this.#unauthenticatedBytes > client.server.settings.unauthenticatedBytesMax) {
+        return this.#endFor('it sent too much without proving who it is')
+      }
     }
+    if (this.#isBusy()) return this.#enqueue(chunk)
     this.#parser.feed(chunk)
     this.#turn()
   }
 
+  #enqueue(chunk: Buffer): void {
+    this.#queue.push(chunk)
+    this.#queuedBytes += chunk.length
+    const bytesMax = this.client.isWaiting ? QUEUED_BYTES_BLOCKED_MAX : QUEUED_BYTES_MAX
+    if (this.#queuedBytes > bytesMax || this.#queue.length > QUEUED_CHUNKS_MAX) this.#socket.pause()
+    this.#countInput()
+  }
+
   #turn(): void {
     this.#isTurnDue = false
+    if (this.#isEnding) return
+    const { client } = this
+    client.server.untilTick = 0
     try {
       this.#run()
     } catch (error) {
-      if (!(error instanceof ProtocolError)) throw error
-      this.client.reply.error(`ERR Protocol error: ${error.message}`)
+      this.#fail(error)
+    }
+    if (this.#isEnding) return
+    this.flush()
+    this.#countInput()
+  }
+
+  #fail(error: unknown): void {
+    const { client } = this
+    if (error instanceof ProtocolError) {
+      client.reply.error(`ERR Protocol error: ${error.message}`)
       this.close('after-reply')
       return
     }
-    this.flush()
+    // Ours, and outside of any command: where this connection's bytes stand is not known any more.
+    client.server.log(`A connection failed: ${error instanceof Error ? error.stack : String(error)}`)
+    this.close('now')
   }
 
   #run(): void {
     const { client } = this
-    for (let left = TURN_REQUESTS_MAX; !this.#isEnding && client.blocked === undefined; left--) {
-      if (left === 0) return this.#later()
-      if (this.#parser.next()) {
-        dispatch(client, this.#parser.request)
-        continue
-      }
-      const chunk = this.#waiting.shift()
-      if (chunk === undefined) {
-        this.#socket.resume()
-        return
-      }
-      this.#parser.feed(chunk)
+    const { server, reply } = client
+    const parser = this.#parser
+    server.tick()
+    const startedMs = server.nowMs
+    parser.isAuthenticated = client.isAuthenticated || server.isOpen
+    for (let left = TURN_REQUESTS_MAX; ; left--) {
+      if (this.#isEnding || client.isWaiting) return
+      if (client.source !== undefined && !this.#tell(startedMs)) return
+      if (reply.length >= FLUSH_BYTES) this.flush()
+      if (this.#isFull()) return
+      if (left === 0 || server.nowMs - startedMs >= TURN_MS_MAX) return this.#later()
+      if (parser.next()) {
+        this.#partialSinceMs = 0
+        dispatch(client, parser.request)
+        parser.isAuthenticated = client.isAuthenticated || server.isOpen
+      } else if (!this.#feed()) return
     }
   }
 
+  /** Gives the parser what has come meanwhile; false when there is nothing. */
+  #feed(): boolean {
+    const chunk = this.#queue.shift()
+    if (chunk !== undefined) {
+      this.#queuedBytes -= chunk.length
+      this.#parser.feed(chunk)
+      return true
+    }
+    if (this.#isLast) {
+      this.close('after-reply')
+      return false
+    }
+    if (this.#parser.waitingBytes === 0) this.#partialSinceMs = 0
+    else if (this.#partialSinceMs === 0) this.#partialSinceMs = this.client.server.nowMs
+    this.#socket.resume()
+    return false
+  }
+
+  /** Tells more of a long reply; false when it is not at its end, and a later turn goes on. */
+  #tell(startedMs: number): boolean {
+    const { client } = this
+    const { server } = client
+    while (!this.#isEnding) {
+      if (client.source!.next(client.reply, STREAM_STEP_BYTES)) {
+        client.endStream()
+        return true
+      }
+      this.flush()
+      if (this.#isFull()) return false
+      server.tick()
+      if (server.nowMs - startedMs < TURN_MS_MAX) continue
+      this.#later()
+      return false
+    }
+    return false
+  }
+
+  /** Whether too much is unsent to go on; then the turn goes on when it is sent. */
+  #isFull(): boolean {
+    const { client } = this
+    const { settings, isOpen } = client.server
+    const isKnown = client.isAuthenticated || isOpen
+    const bytesMax = isKnown ? settings.outputBytesHigh : UNAUTHENTICATED_OUTPUT_BYTES_HIGH
+    if (this.#socket.writableLength <= bytesMax) return false
+    this.#isDraining = true
+    return true
+  }
+
+  #drained(): void {
+    this.#waitingWrites = 0
+    this.#countOutput()
+    if (!this.#isDraining) return
+    this.#isDraining = false
+    this.#later()
+  }
+
   #later(): void {
-    if (this.#isTurnDue) return
+    if (this.#isTurnDue || this.#isDraining || this.#isEnding) return
     this.#isTurnDue = true
     setImmediate(() => this.#turn())
   }
 
-  #closed(): void {
-    this.#isEnding = true
+  /** The peer has sent its last byte. As Redis: what came before is answered, but who waits is not waited for. */
+  #peerEnded(): void {
+    this.#isLast = true
+    if (this.#isEnding) this.#socket.destroySoon()
+    else if (this.client.isWaiting) this.close('now')
+    else if (!this.#isBusy()) this.close('after-reply')
+  }
+
+  #outputBytesMax(): number {
+    const { subscriptionCount, server } = this.client
+    return subscriptionCount > 0 ? server.settings.outputBytesPubSubMax : server.settings.outputBytesMax
+  }
+
+  /** Keeps the server's total of waiting requests right, and that within its bound. */
+  #countInput(): void {
+    const { server } = this.client
+    const bytes = this.client.isClosed ? 0 : this.inputBytes
+    server.inputBytes += bytes - this.#countedInput
+    this.#countedInput = bytes
+    if (server.inputBytes > server.settings.inputBytesTotalMax && bytes > 0) closeLargest(server, 'inputBytes')
+  }
+
+  #countOutput(): void {
+    const { server } = this.client
+    const unsent = this.#socket.writableLength
+    const bytes = this.client.isClosed || unsent < COUNTED_OUTPUT_BYTES_MIN ? 0 : unsent
+    server.outputBytes += bytes - this.#countedOutput
+    this.#countedOutput = bytes
+    if (server.outputBytes > server.settings.outputBytesTotalMax && bytes > 0) closeLargest(server, 'outputBytes')
+  }
+
+  /** The client is gone, whatever the socket still has to do. */
+  #leave(): void {
     const { client } = this
+    if (client.isClosed) return
+    const { server } = client
     client.isClosed = true
     forget(client)
-    client.server.pubSub.leave(client)
-    client.server.clients.delete(client.id)
+    client.source = undefined
+    client.transaction.end()
+    server.pubSub.leave(client)
+    for (const left of server.onLeave) left(client)
+    server.clients.delete(client.id)
+    if (this.#remote !== undefined) count(server.clientsByAddress, this.#remote, -1)
+    this.#queue.length = 0
+    this.#queuedBytes = 0
+    this.#countInput()
+    this.#countOutput()
   }
+
+  #closed(): void {
+    this.#isEnding = true
+    this.#leave()
+    this.client.server.connections.delete(this)
+  }
+}
+
+export interface SocketNames {
+  readonly address: string
+  readonly localAddress: string
+  /** The peer's address alone; undefined where clients aren't counted by it. */
+  readonly remote: string | undefined
+}
+
+function count(counts: Map<string, number>, name: string, by: 1 | -1): void {
+  const now = (counts.get(name) ?? 0) + by
+  if (now > 0) counts.set(name, now)
+  else counts.delete(name)
+}
+
+/** Memory for all is short, so the client that has the most of it goes. */
+function closeLargest(server: ServerState, what: 'inputBytes' | 'outputBytes'): void {
+  let largest: Client | undefined
+  for (const client of server.clients.values())
+    if (largest === undefined || client.connection[what] > largest.connection[what]) largest = client
+  if (largest === undefined) return
+  const bytes = largest.connection[what]
+  server.log(
+    `Closed ${largest.connection.address}: ${server[what]} bytes wait over all clients, ${bytes} of them its own`,
+  )
+  largest.connection.close('now')
 }

@@ -131,7 +131,7 @@ export class PubSub {
     this.hasOutgoing = false
     for (const { client, message } of outbox) {
       if (client.isClosed) continue
-      message.writeTo(client.reply)
+      message.writeTo(client.pushes)
       this.#toFlush.add(client)
     }
   }

@@ -1,38 +1,116 @@
 /**
- * What all clients of a server share: the databases, who waits, who is connected, and the clock.
+ * What all clients of a server share: the databases, who waits, who is connected, what is allowed, and the clock.
  *
- * `nowMs` is one snapshot for a command, an EXEC, or a round of timers: whoever begins one calls `tick`.
+ * `nowMs` is one snapshot for a command, an EXEC, or a round of timers: whoever begins one calls `tick`. Between quick
+ * commands of one turn dispatch leaves it as it is for a few of them, see there.
  */
 import { Databases, nodeEnv, Waiters, type Env } from '@millrace/engine'
-import type { Client } from './client.ts'
+import type { Request } from '@millrace/protocol'
+import { Acl, type Denial } from './acl.ts'
+import { Guesses } from './auth-guesses.ts'
+import { release } from './blocking.ts'
+import type { Client, Connection } from './client.ts'
 import type { CommandTable } from './command-table.ts'
+import type { Command } from './command.ts'
+import { Config } from './config.ts'
 import { KeyspaceEvents, type EventClass } from './keyspace-events.ts'
-import type { ServerOptions } from './options.ts'
+import { Monitors } from './monitors.ts'
+import { settingsOf, type ServerOptions, type Settings } from './options.ts'
 import { PubSub } from './pub-sub.ts'
+import { ServerTimers } from './server-timers.ts'
+import { Statistics } from './statistics.ts'
+
+/** Whoever wants to know what commands do: statistics, slow log, latency. Must not throw. */
+export interface CommandObserver {
+  /** Every call is told, and timed; else those of slow commands, of more than a few arguments, and a sample of the rest. */
+  readonly wantsEach: boolean
+  /** A command was called and took so long; `weight`: how many calls this one stands for. */
+  called(client: Client, command: Command, request: Request, timing: CallTiming): void
+  /** An error was answered: by a command that failed, or in place of one. */
+  errored(client: Client, line: string): void
+}
+
+export interface CallTiming {
+  readonly microseconds: number
+  readonly failed: boolean
+  readonly weight: number
+}
+
+/** CLIENT PAUSE: until when whose requests wait. */
+export interface Pause {
+  readonly untilMs: number
+  readonly isForWritesOnly: boolean
+}
+
+const ATTACK_LOG_MS = 60_000
 
 export class ServerState {
   readonly options: ServerOptions
+  readonly settings: Settings
+  readonly config: Config
   readonly env: Env
   readonly commands: CommandTable
+  readonly acl: Acl
+  readonly guesses = new Guesses()
   readonly databases: Databases
   readonly waiters: Waiters[] = []
+  readonly timers: ServerTimers
   readonly clients = new Map<number, Client>()
+  /** Sockets that are open: those of `clients`, and those that only wait for their peer's end. */
+  readonly connections = new Set<Connection>()
+  readonly clientsByAddress = new Map<string, number>()
   readonly blockedClients = new Set<Client>()
+  /** Of the blocked ones, those that wait for entries to become old enough. */
+  claimingClients = 0
   readonly pubSub = new PubSub()
+  readonly monitors = new Monitors()
+  readonly statistics: Statistics
   readonly keyspaceEvents: KeyspaceEvents
   readonly startedMs: number
+  observer: CommandObserver | undefined = undefined
+  /** MONITOR: told of every command that has run. */
+  monitor: ((client: Client, command: Command, request: Request) => void) | undefined = undefined
+  pause: Pause | undefined = undefined
+  /** Told what a user was refused, for the ACL's log. */
+  onDenied: ((client: Client, denial: Denial) => void) | undefined = undefined
+  /** Called when a client is gone, or begins anew with RESET. */
+  readonly onLeave: ((client: Client) => void)[] = []
   nowMs: number
+  /** Quick commands that may still run on this reading of the clock. */
+  untilTick = 0
+  /** Bytes of all requests that wait to be whole or to be run, and of all replies that were not taken. */
+  inputBytes = 0
+  outputBytes = 0
+  totalConnections = 0
+  rejectedConnections = 0
+  isClosing = false
   #clientIds = 0
+  #attackLoggedMs = -Infinity
 
   constructor(options: ServerOptions, commands: CommandTable) {
     this.options = options
+    this.settings = settingsOf(options)
+    this.config = new Config(this.settings, options.config)
+    this.statistics = new Statistics(this.config)
+    this.observer = this.statistics
     this.commands = commands
     this.env = options.env ?? nodeEnv
     this.nowMs = this.env.nowMs()
     this.startedMs = this.nowMs
+    this.acl = new Acl(commands.all, {
+      ...(options.aclFile === undefined ? {} : { file: options.aclFile }),
+      ...(options.password === undefined ? {} : { password: options.password }),
+    })
     this.databases = new Databases({ count: options.databases ?? 16 })
     this.keyspaceEvents = new KeyspaceEvents(this.pubSub, this.databases)
     for (let i = 0; i < this.databases.count; i++) this.waiters.push(new Waiters(this.databases.at(i)))
+    this.timers = new ServerTimers(this)
+  }
+
+  /** The default user is on and needs no password: nobody has to prove who they are. */
+  get isOpen(): boolean {
+    const { defaultUser } = this.acl
+    return defaultUser.needsNoPassword && defaultUser.isOn
   }
 
   /** Takes the time for what begins now. */
@@ -40,9 +118,30 @@ export class ServerState {
     this.nowMs = this.env.nowMs()
   }
 
+  /** Whether the data have outgrown `maxmemory`. */
+  get isOutOfMemory(): boolean {
+    const { maxMemoryBytes } = this.settings
+    return maxMemoryBytes > 0 && this.databases.memoryBytes > maxMemoryBytes
+  }
+
   /** Tells what happened to a key, to whoever has asked for such events (keyspace-events.ts). */
   notify(type: EventClass, event: string, key: string, databaseIndex: number): void {
     if (this.keyspaceEvents.isOn) this.keyspaceEvents.notify(type, event, key, databaseIndex)
+  }
+
+  /** A line for the operator. */
+  log(line: string): void {
+    this.options.log?.(line)
+  }
+
+  /** At most once a minute: who attacks does not get to fill the log. */
+  logAttack(address: string): void {
+    if (this.nowMs - this.#attackLoggedMs < ATTACK_LOG_MS) return
+    this.#attackLoggedMs = this.nowMs
+    this.log(
+      `Possible attack: HTTP (POST, Host:) was sent to this port, by ${address}. A web page may be trying to send ` +
+        'commands through its reader; the connection was closed.',
+    )
   }
 
   nextClientId(): number {
@@ -53,5 +152,13 @@ export class ServerState {
   serveBlocked(): void {
     if (this.blockedClients.size === 0) return
     for (const waiters of this.waiters) if (waiters.size > 0) waiters.serve(this.nowMs)
+    // What has been served, delivered or put back may have changed when a claiming reader is to look again.
+    if (this.claimingClients > 0) this.timers.rearm()
+  }
+
+  /** CLIENT UNPAUSE: what was held back goes on. */
+  unpause(): void {
+    this.pause = undefined
+    for (const client of this.clients.values()) if (client.held?.cause === 'pause') release(client)
   }
 }

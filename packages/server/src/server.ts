@@ -1,40 +1,163 @@
 /**
  * A server: databases, command table and listeners put together.
  *
- *   starting ──listen──► ready ──close()──► closing (no new clients, replies sent) ──► closed
+ *   starting ──listen──► ready ──close()──► closing (no new clients, what was received is answered) ──► closed
  */
-import { createServer, type AddressInfo, type Server as NetServer } from 'node:net'
+import { isIP } from 'node:net'
 import { CommandTable } from './command-table.ts'
-import { SocketConnection } from './connection.ts'
+import { codeOf, isLoopback, ListenError, listenTcp, listenTls, listenUnix, type Listener } from './listener.ts'
 import type { ServerOptions } from './options.ts'
 import { ServerState } from './server-state.ts'
 
+const PORT = 6379
+const LIMIT_MS = 5000
+const POLL_MS = 20
+/** How long a socket may wait for its peer's end once all of it is sent. */
+const LINGER_MS = 300
+/** IPv6 may be switched off on this machine. */
+const LOOPBACK = ['127.0.0.1', '-::1']
+const MISSING_ADDRESS = new Set(['EADDRNOTAVAIL', 'EAFNOSUPPORT', 'ENOTFOUND'])
+/** A free port for the first address may be taken for the next one: then others are tried. */
+const FREE_PORT_TRIES = 10
+
 export class Server {
   readonly state: ServerState
-  readonly #listener: NetServer
+  readonly listeners: readonly Listener[]
+  #closing: Promise<void> | undefined = undefined
 
-  private constructor(state: ServerState, listener: NetServer) {
+  private constructor(state: ServerState, listeners: readonly Listener[]) {
     this.state = state
-    this.#listener = listener
+    this.listeners = listeners
   }
 
-  /** Resolves when the server accepts connections. */
+  /** Resolves when the server accepts connections; rejects with a `ListenError` when it cannot. */
   static async start(options: ServerOptions = {}): Promise<Server> {
+    const hosts = options.bind ?? LOOPBACK
+    refusePublic(options, hosts)
     const state = new ServerState(options, new CommandTable())
-    const listener = createServer((socket) => new SocketConnection(socket, state))
-    await new Promise<void>((resolve, reject) => {
-      listener.once('error', reject)
-      listener.listen({ port: options.port ?? 6379, host: options.bind?.[0] ?? '127.0.0.1' }, resolve)
-    })
-    return new Server(state, listener)
+    const listeners: Listener[] = []
+    try {
+      await listen(state, hosts, listeners)
+    } catch (error) {
+      for (const listener of listeners) await listener.close()
+      throw error
+    }
+    if (listeners.length === 0)
+      throw new ListenError('There is nothing to listen on: no port, no TLS port, no Unix socket')
+    state.timers.start()
+    return new Server(state, listeners)
   }
 
+  /** Of the first TCP listener without TLS. */
   get port(): number {
-    return (this.#listener.address() as AddressInfo).port
+    return this.#portOf('tcp')
   }
 
-  async close(): Promise<void> {
-    for (const client of this.state.clients.values()) client.connection.close('now')
-    await new Promise<void>((resolve) => this.#listener.close(() => resolve()))
+  get tlsPort(): number {
+    return this.#portOf('tls')
+  }
+
+  /** Reads the TLS files again, for connections to come. Throws a `ListenError`, and goes on with the old ones, if it cannot. */
+  reloadTls(): void {
+    for (const listener of this.listeners) listener.reload()
+  }
+
+  /** Ends in order: no new clients, what has been received is answered, sockets are ended; after `limitMs` they are cut. */
+  async close(limitMs: number = LIMIT_MS): Promise<void> {
+    this.#closing ??= this.#close(limitMs)
+    await this.#closing
+  }
+
+  async #close(limitMs: number): Promise<void> {
+    const { state } = this
+    state.isClosing = true
+    for (const listener of this.listeners) await listener.close()
+    // What is in the sockets' buffers already has arrived: one more turn for it.
+    await new Promise((resolve) => setImmediate(resolve))
+    state.tick()
+    for (const connection of state.connections) connection.finish()
+    await this.#untilEmpty(Math.min(limitMs, LIMIT_MS))
+    for (const connection of state.connections) connection.close('now')
+    state.timers.stop()
+  }
+
+  async #untilEmpty(limitMs: number): Promise<void> {
+    const started = performance.now()
+    let sentAll = Infinity
+    while (this.state.connections.size > 0) {
+      const passed = performance.now() - started
+      let unsent = 0
+      for (const connection of this.state.connections) unsent += connection.outputBytes
+      if (unsent > 0 || this.state.clients.size > 0) sentAll = Infinity
+      else sentAll = Math.min(sentAll, passed)
+      if (passed > limitMs || passed - sentAll > LINGER_MS) return
+      await new Promise((resolve) => setTimeout(resolve, POLL_MS))
+    }
+  }
+
+  #portOf(kind: Listener['kind']): number {
+    return this.listeners.find((listener) => listener.kind === kind)?.port ?? 0
+  }
+}
+
+/** Whoever reaches an address that is not this machine's own can do anything, unless there is a password. */
+function refusePublic(options: ServerOptions, hosts: readonly string[]): void {
+  const { password, aclFile, insecure, port, tls } = options
+  if (password === '') throw new ListenError('An empty password is none: leave it out, or choose one')
+  if (insecure === true || password !== undefined || aclFile !== undefined) return
+  if (port === false && tls === undefined) return
+  for (const host of hosts) {
+    const plain = host.replace(/^-/, '')
+    if (isLoopback(plain)) continue
+    const kind = isIP(plain) === 0 ? 'may be' : 'is'
+    throw new ListenError(
+      `${plain} ${kind} an address that others can reach, and without a password or users (ACL) anybody there could read and ` +
+        'delete everything. Set a password, listen on 127.0.0.1 only, or say --insecure',
+    )
+  }
+}
+
+async function listen(state: ServerState, hosts: readonly string[], listeners: Listener[]): Promise<void> {
+  const { port = PORT, tls, unixSocket, unixSocketMode = 0o700 } = state.options
+  if (port !== false) {
+    listeners.push(...(await onAll(hosts, port, async (host, number) => await listenTcp(state, host, number))))
+  }
+  if (tls !== undefined) {
+    const open = async (host: string, number: number): Promise<Listener> =>
+      await listenTls(state, host, { ...tls, port: number })
+    listeners.push(...(await onAll(hosts, tls.port, open)))
+  }
+  if (unixSocket !== undefined) listeners.push(await listenUnix(state, unixSocket, unixSocketMode))
+}
+
+type Open = (host: string, port: number) => Promise<Listener>
+
+/** The same port on all addresses; with port 0 a port that is free on all of them. */
+async function onAll(hosts: readonly string[], port: number, open: Open): Promise<Listener[]> {
+  for (let attempt = 1; ; attempt++) {
+    const opened: Listener[] = []
+    try {
+      for (const host of hosts) {
+        const listener = await openOne(host, opened[0]?.port ?? port, open)
+        if (listener !== undefined) opened.push(listener)
+      }
+      if (opened.length === 0) throw new ListenError(`This machine has none of the addresses ${hosts.join(', ')}`)
+      return opened
+    } catch (error) {
+      for (const listener of opened) await listener.close()
+      const isWorthAnother = port === 0 && opened.length > 0 && codeOf(error) === 'EADDRINUSE'
+      if (!isWorthAnother || attempt === FREE_PORT_TRIES) throw error
+    }
+  }
+}
+
+/** Undefined when the address may be missing (`-::1`), and is. */
+async function openOne(host: string, port: number, open: Open): Promise<Listener | undefined> {
+  if (!host.startsWith('-')) return await open(host, port)
+  try {
+    return await open(host.slice(1), port)
+  } catch (error) {
+    if (MISSING_ADDRESS.has(codeOf(error) ?? '')) return undefined
+    throw error
   }
 }

@@ -1,0 +1,89 @@
+/**
+ * Everything of a server that happens at a time: two timers, however many clients and keys there are.
+ *
+ *   alarm     ──► the earliest deadline of all who wait ──► they are served or told, the next deadline is set
+ *   pendulum  ──► ten times a second: keys that have expired are removed (a bounded number, then again)
+ *              └► once a second: connections look at their deadlines
+ */
+import type { CancelTimer } from '@millrace/engine'
+import type { ServerState } from './server-state.ts'
+
+const SWING_MS = 100
+const SWINGS_PER_CHECK = 10
+/** Keys removed between two looks at the clock, and how long one swing may take. */
+const SWEEP_KEYS = 200
+const SWEEP_MS_MAX = 5
+
+export class ServerTimers {
+  readonly #server: ServerState
+  #alarm: CancelTimer | undefined = undefined
+  #alarmMs = Infinity
+  #pendulum: CancelTimer | undefined = undefined
+  #swings = 0
+
+  constructor(server: ServerState) {
+    this.#server = server
+  }
+
+  start(): void {
+    this.#pendulum = this.#server.env.setBackgroundTimer(SWING_MS, () => this.#swing())
+  }
+
+  stop(): void {
+    this.#pendulum?.()
+    this.#pendulum = undefined
+    this.#setAlarm(Infinity)
+  }
+
+  /** Somebody waits until then. */
+  wakeAt(atMs: number): void {
+    if (atMs < this.#alarmMs) this.#setAlarm(atMs)
+  }
+
+  /** Looks again who waits until when. */
+  rearm(): void {
+    const { nowMs, waiters } = this.#server
+    let earliest = Infinity
+    for (const each of waiters) if (each.size > 0) earliest = Math.min(earliest, each.nextDeadlineMs(nowMs) ?? Infinity)
+    if (earliest !== this.#alarmMs) this.#setAlarm(earliest)
+  }
+
+  #setAlarm(atMs: number): void {
+    this.#alarm?.()
+    this.#alarm = undefined
+    this.#alarmMs = atMs
+    const { env } = this.#server
+    // A deadline beyond what a timer can wait for is reached in several steps: `#ring` sets it again.
+    if (atMs !== Infinity) this.#alarm = env.setTimer(atMs - env.nowMs(), () => this.#ring())
+  }
+
+  #ring(): void {
+    const server = this.#server
+    this.#alarm = undefined
+    this.#alarmMs = Infinity
+    server.tick()
+    for (const waiters of server.waiters) if (waiters.size > 0) waiters.expire(server.nowMs)
+    server.serveBlocked()
+    this.rearm()
+  }
+
+  #swing(): void {
+    const server = this.#server
+    this.#pendulum = server.env.setBackgroundTimer(SWING_MS, () => this.#swing())
+    server.tick()
+    // As Redis: while clients are paused, no key expires by itself.
+    if (server.pause === undefined) this.#removeExpired()
+    if (++this.#swings % SWINGS_PER_CHECK === 0)
+      for (const connection of server.connections) connection.checkDeadlines(server.nowMs)
+  }
+
+  #removeExpired(): void {
+    const server = this.#server
+    const { nowMs } = server
+    const next = server.databases.nextExpiryMs()
+    if (next === undefined || next > nowMs) return
+    while (server.databases.sweep(nowMs, SWEEP_KEYS) === SWEEP_KEYS && server.env.nowMs() - nowMs < SWEEP_MS_MAX)
+      continue
+    server.serveBlocked()
+  }
+}
