@@ -64,7 +64,8 @@ export function nextClaimableMs(
   minIdleMs: number,
   nowMs: number,
 ): number | undefined {
-  const stream = database.find(ref.key, nowMs)
+  // A waiting reader asks: that the key is no stream any more is told to it elsewhere.
+  const stream = database.streamAt(ref.key, nowMs)
   const group = stream?.group(ref.group)
   if (stream === undefined || group === undefined) return undefined
   for (const id of group.nacked()) if (stream.has(id)) return 0

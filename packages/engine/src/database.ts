@@ -115,6 +115,12 @@ export class Database {
     return created
   }
 
+  /** As `find`, but nothing also when the key holds something else. */
+  streamAt(key: string, nowMs: number): Stream | undefined {
+    const value = this.value(key, nowMs)
+    return value?.type === 'stream' ? value : undefined
+  }
+
   /** Whatever a key holds; undefined when there is none or it has expired. */
   value(key: string, nowMs: number): Value | undefined {
     const slot = this.#keyspace.get(key)

@@ -6,9 +6,11 @@ import type { Database } from './database.ts'
 import { Databases } from './databases.ts'
 import { EngineError } from './errors.ts'
 import { createConsumer, createGroup, deleteConsumer } from './group-commands.ts'
-import { ID_ZERO } from './id.ts'
+import { formatId, ID_ZERO } from './id.ts'
+import { appendOnce, expireIids } from './idempotency.ts'
 import { fullStreamInfo } from './info.ts'
 import { expireAt, flush, removeKey, renameKey } from './keys.ts'
+import { negativeAcknowledge } from './nack.ts'
 import { readGroup } from './read-group.ts'
 import { fixPositions, length, read } from './read-range.ts'
 import { getString, setString } from './strings.ts'
@@ -56,9 +58,12 @@ function richStream(database: Database, key: string): void {
   createConsumer(database, { key, group: 'g', consumer: 'd' }, 210)
   claim(database, { key, group: 'g', consumer: 'd' }, { ids: [{ ms: 8n, seq: 0n }], minIdleMs: 0 }, 300)
   acknowledge(database, { key, group: 'g' }, { ids: [{ ms: 13n, seq: 0n }] }, 310)
-  const gone = [2, 5, 6, 7, 8, 9, 20].map((ms) => ({ ms: BigInt(ms), seq: 0n }))
+  const gone = [2, 5, 6, 7, 8, 9, 20, 30].map((ms) => ({ ms: BigInt(ms), seq: 0n }))
   deleteEntries(database, key, gone, 400)
-  expireAt(database, key, 5000, 400)
+  const given = { mode: 'fail' as const, ids: [15, 14].map((ms) => ({ ms: BigInt(ms), seq: 0n })) }
+  negativeAcknowledge(database, { key, group: 'g' }, given, 410)
+  appendOnce(database, { key, fields: [bytes('f'), bytes('once')], producer: 'p', iid: 'i' }, 420)
+  expireAt(database, key, 5000, 420)
 }
 
 const picture = (index: number, key: string): unknown => {
@@ -165,12 +170,28 @@ describe('a copy', () => {
     expect(trimmed[0]).toBe(trimmed[1])
     expect(trimmed[0]).toBeGreaterThan(0)
     expect(picture(1, 't')).toEqual(picture(0, 's'))
-    for (let ms = 700; ms < 708; ms++)
+    for (let ms = 700; ms < 710; ms++)
       for (const [index, key] of [
         [0, 's'],
         [1, 't'],
       ] as const)
         add(index, key, ms)
+    expect(picture(1, 't')).toEqual(picture(0, 's'))
+    const again = (index: number, key: string) =>
+      appendOnce(databases.at(index), { key, fields: [bytes('f'), bytes('x')], producer: 'p', iid: 'i' }, 710)
+    const repeated = again(1, 't')
+    expect(repeated?.isDuplicate).toBe(true)
+    expect(again(0, 's')).toEqual(repeated)
+    // What was given back comes first, in that order, then what has been idle the longest.
+    const claimIdle = (index: number, key: string): string[] => {
+      const positions = [{ key, from: '>' as const }]
+      const query = { group: 'g', consumer: 'd', positions, count: 4, claimMinIdleMs: 0 }
+      return readGroup(databases.at(index), query, 750).flatMap(({ entries }) => entries.map(({ id }) => formatId(id)))
+    }
+    const claimed = claimIdle(1, 't')
+    expect(claimed).toHaveLength(4)
+    expect(claimed.slice(0, 2)).toEqual(['15-0', '14-0'])
+    expect(claimIdle(0, 's')).toEqual(claimed)
     expect(picture(1, 't')).toEqual(picture(0, 's'))
     const untouched = picture(0, 's')
     acknowledge(databases.at(1), { key: 't', group: 'g' }, { ids: [{ ms: 14n, seq: 0n }] }, 800)
@@ -178,12 +199,49 @@ describe('a copy', () => {
     createConsumer(databases.at(1), { key: 't', group: 'g', consumer: 'new' }, 800)
     deleteConsumer(databases.at(1), { key: 't', group: 'g', consumer: 'b' }, {}, 800)
     expect(picture(0, 's')).toEqual(untouched)
+    const entries = length(databases.at(0), 's', 900)
+    expect(trim(databases.at(0), 's', { keep: { kind: 'max-len', entries: 1 } }, 900)).toBe(entries - 1)
     for (const [index, key] of [
       [0, 's'],
       [1, 't'],
     ] as const)
       removeKey(databases.at(index), key, 0)
     expect(databases.memoryBytes).toBe(0)
+  })
+
+  it('of a stream shares nothing with it', () => {
+    for (let ms = 1; ms <= 6; ms++) add(0, 's', ms)
+    databases.copy({ key: 's', database: 0 }, { key: 't', database: 0 }, { replace: false }, 0)
+    deleteEntries(
+      databases.at(0),
+      't',
+      [2, 3, 6].map((ms) => ({ ms: BigInt(ms), seq: 0n })),
+      0,
+    )
+    expect([length(databases.at(0), 's', 0), length(databases.at(0), 't', 0)]).toEqual([6, 3])
+    for (const [key, removed] of [
+      ['s', 4],
+      ['t', 1],
+    ] as const) {
+      const keep = { kind: 'max-len' as const, entries: 2 }
+      expect(trim(databases.at(0), key, { keep, approximate: true }, 0)).toBe(key === 's' ? removed : 0)
+      expect(trim(databases.at(0), key, { keep }, 0)).toBe(key === 's' ? 0 : removed)
+    }
+  })
+
+  it('remembers what producers sent, and so do a renamed and a moved one, each until it expires', () => {
+    appendOnce(databases.at(0), { key: 's', fields: [bytes('f'), bytes('v')], producer: 'p', iid: 'i' }, 0)
+    databases.copy({ key: 's', database: 0 }, { key: 's', database: 1 }, { replace: false }, 0)
+    databases.copy({ key: 's', database: 0 }, { key: 'x', database: 0 }, { replace: false }, 0)
+    renameKey(databases.at(0), 's', 'renamed', 0)
+    databases.move('x', 0, 2, 0)
+    set(0, 's', 'a string')
+    const left = [0, 1, 2].map((index) => expireIids(databases.at(index), 99_999))
+    expect(left).toEqual([true, true, true])
+    const gone = [0, 1, 2].map((index) => expireIids(databases.at(index), 200_000))
+    expect(gone).toEqual([false, false, false])
+    const expired = told.filter(([, { kind }]) => kind === 'iids-expired')
+    expect(expired.map(([index]) => index)).toEqual([0, 1, 2])
   })
 
   it('replaces another key only when told to', () => {
@@ -246,6 +304,10 @@ describe('a watch', () => {
     const target = databases.at(1).watch('b', 0)
     databases.copy({ key: 'a', database: 1 }, { key: 'b', database: 1 }, { replace: false }, 0)
     expect([source, target].map((watch) => watch.isDirty(0))).toEqual([false, true])
+    set(1, 'c', 'C')
+    const namesake = databases.at(1).watch('c', 0)
+    databases.copy({ key: 'a', database: 1 }, { key: 'c', database: 4 }, { replace: true }, 0)
+    expect(namesake.isDirty(0)).toBe(false)
     const absent = databases.at(1).watch('none', 0)
     const [here, there] = [databases.at(1).watch('a', 0), databases.at(5).watch('a', 0)]
     databases.swap(1, 5, 0)

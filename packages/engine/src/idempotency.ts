@@ -93,8 +93,7 @@ export function recordIid(
 /** Forgets what has expired, in all streams: a periodic duty. Returns whether any IDs are left that can expire. */
 export function expireIids(database: Database, nowMs: number): boolean {
   for (const key of database.idempotentKeys) {
-    const value = database.value(key, nowMs)
-    const stream = value?.type === 'stream' ? value : undefined
+    const stream = database.streamAt(key, nowMs)
     if (stream !== undefined) forgetExpired(database, key, stream, nowMs)
     if ((stream?.producers?.tracked ?? 0) === 0) database.idempotentKeys.delete(key)
   }

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest'
-import { append, trim } from './append.ts'
+import { append, deleteEntries, trim } from './append.ts'
 import type { Change } from './change.ts'
 import { Database } from './database.ts'
 import { EngineError } from './errors.ts'
@@ -42,6 +42,18 @@ describe('a string', () => {
     value.write('after!')
     expect(get('k')).toBe('before')
     expect(database.value('k', 0)?.type).toBe('string')
+  })
+
+  it('holds any bytes, however many', () => {
+    for (const length of [0, 1, 255, 1024, 1025, 100_000]) {
+      const value = Uint8Array.from({ length }, (_, i) => i * 7)
+      const given = Buffer.concat([Buffer.from('ab'), value])
+      setString(database, { key: 'k', value: given.subarray(2) }, 0)
+      given.fill(0)
+      const found = getString(database, 'k', 0)!
+      expect(Buffer.compare(found, value)).toBe(0)
+      expect(database.memoryBytes).toBeGreaterThan(length)
+    }
   })
 
   it('loses its expiry when it is set again, unless told to keep it', () => {
@@ -272,6 +284,16 @@ describe('watching', () => {
     const second = database.watch('s', 0)
     add('s', 9)
     expect(second.isDirty(0)).toBe(true)
+  })
+
+  it('does not see a trim that only clears a node whose entries had gone', () => {
+    for (const ms of [1, 2, 3]) add('s', ms)
+    const trimmed = (ms: bigint): number => trim(database, 's', { keep: { kind: 'min-id', id: { ms, seq: 0n } } }, 0)
+    deleteEntries(database, 's', [{ ms: 3n, seq: 0n }], 0)
+    expect(trimmed(3n)).toBe(2)
+    const watch = database.watch('s', 0)
+    const before = database.changeCount
+    expect([trimmed(9n), database.changeCount - before, watch.isDirty(0)]).toEqual([0, 1, false])
   })
 
   it('sees its key expire, looked at or not', () => {
