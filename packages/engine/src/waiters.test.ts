@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 import { append } from './append.ts'
-import { acknowledge } from './claim.ts'
+import { acknowledge, claim } from './claim.ts'
 import { nextClaimableMs } from './claim-idle.ts'
 import { Database } from './database.ts'
 import { EngineError } from './errors.ts'
@@ -220,6 +220,14 @@ describe('who waits for a group and claims', () => {
     expect(told).toEqual(['a 3-0'])
   })
 
+  it('learns of an entry that a claim made older', () => {
+    wait.grouped('a', { claimMinIdleMs: 100 })
+    expect(waiters.nextDeadlineMs(20)).toBe(110)
+    const older = { ids: [parseId('2-0')], minIdleMs: 0, timeMs: 5 }
+    claim(database, { key: 's', group: 'g', consumer: 'x' }, older, 30)
+    expect(waiters.nextDeadlineMs(30)).toBe(105)
+  })
+
   it('waits on when another was faster', () => {
     wait.grouped('a', { claimMinIdleMs: 100 })
     expect(waiters.nextDeadlineMs(20)).toBe(110)
@@ -277,12 +285,12 @@ describe('the end of a wait', () => {
     wait.plain('late', ['s'], 20)
     wait.plain('early', ['s'], 10)
     wait.plain('never', ['s'])
-    expect(waiters.nextDeadlineMs()).toBe(10)
+    expect(waiters.nextDeadlineMs(0)).toBe(10)
     waiters.expire(9)
     expect(told).toEqual([])
     waiters.expire(25)
     expect(told).toEqual(['early timed out', 'late timed out'])
-    expect(waiters.nextDeadlineMs()).toBeUndefined()
+    expect(waiters.nextDeadlineMs(0)).toBeUndefined()
     expect(waiters.size).toBe(1)
   })
 
@@ -293,7 +301,7 @@ describe('the end of a wait', () => {
     add('s', 1)
     waiters.serve(1)
     expect(told).toEqual(['a 1-0', 'g1 1-0'])
-    expect(waiters.nextDeadlineMs()).toBeUndefined()
+    expect(waiters.nextDeadlineMs(0)).toBeUndefined()
   })
 
   it('comes by cancelling, and then nothing is told', () => {

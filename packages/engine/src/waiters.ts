@@ -17,7 +17,7 @@
  * whoever comes too late waits on.
  *
  * A claiming reader (XREADGROUP … CLAIM) also tries again when a pending entry becomes old enough for it. When that is
- * changes with every delivery: it is asked for anew, once, after changes to the pending entries of a key.
+ * changes with deliveries and claims: it is asked for anew when one of them can make it come sooner.
  */
 import type { Change, CrossChange } from './change.ts'
 import type { Database } from './database.ts'
@@ -47,7 +47,9 @@ export class Waiters {
   readonly #ready = new Map<string, Readiness>()
   /** When claiming readers are to try again. */
   readonly #claims = new Deadlines<Wait>()
-  /** Claiming readers whose time for that may have changed. */
+  /** Of each claiming reader, when it was last asked for that time. */
+  readonly #settledMs = new Map<Wait, number>()
+  /** Claiming readers whose time for that may have come nearer. */
   readonly #unsettled = new Set<Wait>()
   readonly #waiting = new Set<Wait>()
   readonly #database: Database
@@ -65,7 +67,7 @@ export class Waiters {
   }
 
   /** When `expire` is to be called next: the earliest deadline of a wait, or the earliest time to claim something. */
-  nextDeadlineMs(nowMs = 0): number | undefined {
+  nextDeadlineMs(nowMs: number): number | undefined {
     this.#settleClaims(nowMs)
     const deadlineMs = this.#deadlines.next()
     const claimMs = this.#claims.next()
@@ -87,6 +89,7 @@ export class Waiters {
     this.#deadlines.delete(wait)
     this.#claims.delete(wait)
     this.#unsettled.delete(wait)
+    this.#settledMs.delete(wait)
     return true
   }
 
@@ -139,8 +142,18 @@ export class Waiters {
       const claimMs = wait.claimableMs!(nowMs)
       if (claimMs === undefined) this.#claims.delete(wait)
       else this.#claims.set(wait, claimMs)
+      this.#settledMs.set(wait, nowMs)
     }
     this.#unsettled.clear()
+  }
+
+  /** What is delivered after a reader was asked is old enough no sooner than what was pending then, if anything was. */
+  #unsettleClaims(key: string, deliveredMs: number): void {
+    for (const wait of this.#queues.get(key) ?? []) {
+      const settledMs = this.#settledMs.get(wait)
+      if (settledMs === undefined) continue
+      if (deliveredMs < settledMs || this.#claims.get(wait) === undefined) this.#unsettled.add(wait)
+    }
   }
 
   #observe(change: Change | CrossChange): void {
@@ -159,8 +172,7 @@ export class Waiters {
         return
       case 'delivered':
       case 'claimed':
-        for (const wait of this.#queues.get(change.key) ?? [])
-          if (wait.claimableMs !== undefined) this.#unsettled.add(wait)
+        if (this.#settledMs.size > 0) this.#unsettleClaims(change.key, change.atMs)
         return
       default:
         this.#observeKeys(change)

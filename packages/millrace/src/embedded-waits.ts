@@ -96,7 +96,7 @@ export class EmbeddedWaits {
   }
 
   #setTimers(): void {
-    const deadlineMs = this.#waiters.nextDeadlineMs()
+    const deadlineMs = this.#waiters.nextDeadlineMs(this.#lookedMs)
     if (this.#deadline?.atMs !== deadlineMs) {
       this.#deadline?.cancel()
       this.#deadline = deadlineMs === undefined ? undefined : this.#deadlineTimer(deadlineMs)
