@@ -26,6 +26,8 @@ export interface Connection {
   /** `ip:port`, or the path of the Unix socket with `:0`. */
   readonly address: string
   readonly localAddress: string
+  /** The peer's address without a port; '' where there is none. */
+  readonly host: string
   /** Bytes of requests that wait to be whole, or to be run. */
   readonly inputBytes: number
   /** Bytes of replies that the peer has not taken. */

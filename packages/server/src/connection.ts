@@ -46,6 +46,7 @@ export class SocketConnection implements Connection {
   readonly client: Client
   readonly address: string
   readonly localAddress: string
+  readonly host: string
   readonly #remote: string | undefined
   readonly #socket: Socket
   readonly #parser: RequestParser
@@ -65,11 +66,16 @@ export class SocketConnection implements Connection {
   /** No more requests will come. */
   #isLast = false
 
-  /** `name`: what the client's address is in lists; `remote`: the address that it is counted by, if there is one. */
-  constructor(socket: Socket, server: ServerState, name: SocketNames) {
+  /** Begins to serve a socket; it ends by itself when the socket does. */
+  static open(socket: Socket, server: ServerState, name: SocketNames): SocketConnection {
+    return new SocketConnection(socket, server, name)
+  }
+
+  private constructor(socket: Socket, server: ServerState, name: SocketNames) {
     this.#socket = socket
     this.address = name.address
     this.localAddress = name.localAddress
+    this.host = name.remote ?? ''
     this.#remote = name.remote
     this.#parser = new RequestParser(server.options.requestLimits)
     this.client = new Client(server.nextClientId(), server, this)

@@ -14,7 +14,7 @@ import type { Request } from '@millrace/protocol'
 import { refusalLine } from './acl.ts'
 import { hold } from './blocking.ts'
 import type { Client } from './client.ts'
-import { TIMED_EVERY, type CommandEntry } from './command-table.ts'
+import { TIMED_EVERY, type CommandEntry } from './command-entry.ts'
 import { lines } from './error-lines.ts'
 import { unavailableLine } from './unavailable-commands.ts'
 

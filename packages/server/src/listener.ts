@@ -103,7 +103,7 @@ function accept(state: ServerState, socket: Socket, path?: string): void {
   if (path === undefined && remote === undefined) return void socket.destroy()
   const refusal = refusalOf(state, remote)
   if (refusal === undefined) {
-    new SocketConnection(socket, state, namesOf(socket, path))
+    SocketConnection.open(socket, state, namesOf(socket, path))
     return
   }
   state.rejectedConnections++

@@ -15,6 +15,7 @@ import type { Command } from './command.ts'
 import { Config } from './config.ts'
 import { KeyspaceEvents, type EventClass } from './keyspace-events.ts'
 import { Monitors } from './monitors.ts'
+import { NativeScripts } from './native-scripts.ts'
 import { settingsOf, type ServerOptions, type Settings } from './options.ts'
 import { PubSub } from './pub-sub.ts'
 import { ServerTimers } from './server-timers.ts'
@@ -66,6 +67,7 @@ export class ServerState {
   readonly monitors = new Monitors()
   readonly statistics: Statistics
   readonly keyspaceEvents: KeyspaceEvents
+  readonly scripts: NativeScripts
   readonly startedMs: number
   observer: CommandObserver | undefined = undefined
   /** MONITOR: told of every command that has run. */
@@ -73,6 +75,10 @@ export class ServerState {
   pause: Pause | undefined = undefined
   /** Told what a user was refused, for the ACL's log. */
   onDenied: ((client: Client, denial: Denial) => void) | undefined = undefined
+  /** Told of credentials that were wrong, for the ACL's log. */
+  onLogInRefused: ((client: Client, userName: string) => void) | undefined = undefined
+  /** SHUTDOWN: set by whoever can end the server. */
+  shutDown: () => void = () => undefined
   /** Called when a client is gone, or begins anew with RESET. */
   readonly onLeave: ((client: Client) => void)[] = []
   nowMs: number
@@ -103,6 +109,7 @@ export class ServerState {
     })
     this.databases = new Databases({ count: options.databases ?? 16 })
     this.keyspaceEvents = new KeyspaceEvents(this.pubSub, this.databases)
+    this.scripts = new NativeScripts(options.scripts)
     for (let i = 0; i < this.databases.count; i++) this.waiters.push(new Waiters(this.databases.at(i)))
     this.timers = new ServerTimers(this)
   }

@@ -45,7 +45,9 @@ export class Server {
     if (listeners.length === 0)
       throw new ListenError('There is nothing to listen on: no port, no TLS port, no Unix socket')
     state.timers.start()
-    return new Server(state, listeners)
+    const server = new Server(state, listeners)
+    state.shutDown = options.shutdown ?? (() => void server.close())
+    return server
   }
 
   /** Of the first TCP listener without TLS. */

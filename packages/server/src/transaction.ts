@@ -6,7 +6,7 @@
  */
 import type { Watch } from '@millrace/engine'
 import type { Request } from '@millrace/protocol'
-import type { CommandEntry } from './command-table.ts'
+import type { CommandEntry } from './command-entry.ts'
 
 export interface QueuedCommand {
   readonly entry: CommandEntry

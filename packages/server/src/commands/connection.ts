@@ -12,10 +12,18 @@ export const connectionCommands: readonly Command[] = [
     flags: ['fast'],
     categories: ['connection'],
     keys: [],
+    tips: ['request_policy:all_shards', 'response_policy:all_succeeded'],
+    arguments: [{ name: 'message', type: 'string', isOptional: true }],
     run(client, request) {
-      if (request.count > 2) client.reply.error("ERR wrong number of arguments for 'ping' command")
-      else if (request.count === 2) client.reply.bulk(request.view(1))
-      else client.reply.simple('PONG')
+      const { reply } = client
+      if (request.count > 2) reply.error("ERR wrong number of arguments for 'ping' command")
+      else if (client.subscriptionCount > 0 && reply.protocol === 2) {
+        // To who listens, as a message.
+        reply.array(2)
+        reply.bulkText('pong')
+        reply.bulkText(request.count === 2 ? request.text(1) : '')
+      } else if (request.count === 2) reply.bulk(request.view(1))
+      else reply.simple('PONG')
     },
   },
   {
@@ -28,6 +36,7 @@ export const connectionCommands: readonly Command[] = [
     flags: ['loading', 'stale', 'fast'],
     categories: ['connection'],
     keys: [],
+    arguments: [{ name: 'message', type: 'string' }],
     run(client, request) {
       client.reply.bulk(request.view(1))
     },
