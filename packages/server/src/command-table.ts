@@ -18,6 +18,11 @@ import { objectCommands } from './commands/objects.ts'
 import { pubSubCommands } from './commands/pubsub.ts'
 import { scriptCommands } from './commands/scripts.ts'
 import { streamEntryCommands } from './commands/stream-entries.ts'
+import { streamGroupCommands } from './commands/stream-groups.ts'
+import { streamIdempotencyCommands } from './commands/stream-idempotency.ts'
+import { streamInfoCommands } from './commands/stream-info.ts'
+import { streamPendingCommands } from './commands/stream-pending.ts'
+import { streamReadCommands } from './commands/stream-reads.ts'
 import { transactionCommands } from './commands/transactions.ts'
 import { stringCommands } from './commands/strings.ts'
 import { stringPartCommands } from './commands/string-parts.ts'
@@ -38,6 +43,11 @@ export const commandFamilies: readonly (readonly Command[])[] = [
   stringPartCommands,
   counterCommands,
   streamEntryCommands,
+  streamReadCommands,
+  streamGroupCommands,
+  streamPendingCommands,
+  streamInfoCommands,
+  streamIdempotencyCommands,
 ]
 
 const NAME_BYTES_MAX = 64

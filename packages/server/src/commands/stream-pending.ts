@@ -1,0 +1,170 @@
+/** Commands about pending entries: XACK, XACKDEL, XNACK, XPENDING, XCLAIM, XAUTOCLAIM. */
+import { acknowledge, acknowledgeAndDelete, pendingEntries, pendingSummary } from '@millrace/engine'
+import type { Request } from '@millrace/protocol'
+import type { Client } from '../client.ts'
+import { keyAt, type Command } from '../command.ts'
+import { lines, ReplyError } from '../error-lines.ts'
+import { endAt, idsFrom, integerAt, noGroup, readIdBlock, startAt, toCount } from './stream-arguments.ts'
+import { autoClaimEntries, claimEntries } from './stream-claims.ts'
+import { streamDocs } from './stream-docs.ts'
+import { nackEntries } from './stream-nack.ts'
+import { writeDeliveries, writeId, writeOutcomes } from './stream-replies.ts'
+
+export const streamPendingCommands: readonly Command[] = [
+  {
+    name: 'xack',
+    summary: 'Acknowledges entries: they are pending no longer. Tells how many were.',
+    since: '5.0.0',
+    complexity: 'O(1) for each message ID processed.',
+    group: 'stream',
+    arity: -4,
+    flags: ['write', 'fast'],
+    categories: ['stream'],
+    keys: keyAt(1, 'RW', 'update'),
+    arguments: streamDocs.xack,
+    run: acknowledgeIds,
+  },
+  {
+    name: 'xackdel',
+    summary: 'Acknowledges entries and deletes them, with or without regard to other groups that refer to them.',
+    since: '8.2.0',
+    complexity: 'O(1) for each message ID processed.',
+    group: 'stream',
+    arity: -6,
+    flags: ['write', 'fast'],
+    categories: ['stream'],
+    keys: keyAt(1, 'RW', 'update', 'delete'),
+    arguments: streamDocs.xackdel,
+    run: acknowledgeAndDeleteIds,
+  },
+  {
+    name: 'xnack',
+    summary: 'Gives pending entries back to their group, for whoever claims next. Tells how many.',
+    since: '8.8.0',
+    complexity: 'O(1) for each message ID processed.',
+    group: 'stream',
+    arity: -7,
+    flags: ['write', 'fast'],
+    categories: ['stream'],
+    keys: keyAt(1, 'RW', 'update'),
+    arguments: streamDocs.xnack,
+    run: nackEntries,
+  },
+  {
+    name: 'xpending',
+    summary: 'Tells what is pending in a group: a summary, or the entries with their consumers.',
+    since: '5.0.0',
+    complexity:
+      'O(N) with N being the number of elements returned, so asking for a small fixed number of entries per call is O(1). O(M), where M is the total number of entries scanned when used with the IDLE filter. When the command returns just the summary and the list of consumers is small, it runs in O(1) time; otherwise, an additional O(N) time for iterating every consumer.',
+    group: 'stream',
+    arity: -3,
+    flags: ['readonly'],
+    categories: ['stream'],
+    keys: keyAt(1, 'RO', 'access'),
+    tips: ['nondeterministic_output'],
+    arguments: streamDocs.xpending,
+    run: tellPending,
+  },
+  {
+    name: 'xclaim',
+    summary: 'Makes entries pending for a consumer, as if they had been delivered to it.',
+    since: '5.0.0',
+    complexity: 'O(log N) with N being the number of messages in the PEL of the consumer group.',
+    group: 'stream',
+    arity: -6,
+    flags: ['write', 'fast'],
+    categories: ['stream'],
+    keys: keyAt(1, 'RW', 'update'),
+    tips: ['nondeterministic_output'],
+    arguments: streamDocs.xclaim,
+    run: claimEntries,
+  },
+  {
+    name: 'xautoclaim',
+    summary: 'Makes entries that have been pending for long enough pending for a consumer, some at a time.',
+    since: '6.2.0',
+    complexity: 'O(1) if COUNT is small.',
+    group: 'stream',
+    arity: -6,
+    flags: ['write', 'fast'],
+    categories: ['stream'],
+    keys: keyAt(1, 'RW', 'delete'),
+    tips: ['nondeterministic_output'],
+    arguments: streamDocs.xautoclaim,
+    run: autoClaimEntries,
+  },
+]
+
+/** Hot. */
+function acknowledgeIds(client: Client, request: Request): void {
+  const { database, nowMs, reply } = client
+  const key = request.text(1)
+  const group = request.text(2)
+  // As Redis: without the group no ID is looked at, not even a bad one.
+  if (database.find(key, nowMs)?.group(group) === undefined) return reply.integer(0)
+  reply.integer(acknowledge(database, { key, group }, { ids: idsFrom(request, 3) }, nowMs).length)
+}
+
+function acknowledgeAndDeleteIds(client: Client, request: Request): void {
+  const { database, nowMs, reply, server, databaseIndex } = client
+  const key = request.text(1)
+  const ref = { key, group: request.text(2) }
+  const lengthBefore = database.find(key, nowMs)?.length ?? 0
+  const outcomes = acknowledgeAndDelete(database, ref, readIdBlock(request, 3), nowMs)
+  if ((database.find(key, nowMs)?.length ?? 0) < lengthBefore) server.notify('t', 'xdel', key, databaseIndex)
+  writeOutcomes(reply, outcomes)
+}
+
+function tellPending(client: Client, request: Request): void {
+  if (request.count === 3) return tellSummary(client, request)
+  if (request.count < 6 || request.count > 9) throw new ReplyError(lines.syntax)
+  let at = 3
+  let minIdleMs = 0
+  if (request.is(3, 'IDLE')) {
+    minIdleMs = integerAt(request, 4)
+    if (request.count < 8) throw new ReplyError(lines.syntax)
+    at = 5
+  }
+  const count = toCount(Math.max(integerAt(request, at + 2), 0))
+  const from = startAt(request, at)
+  const to = endAt(request, at + 1)
+  const named = at + 3 < request.count ? { consumer: request.text(at + 3) } : {}
+  const ref = requireRef(client, request)
+  const entries = pendingEntries(client.database, ref, { from, to, count, minIdleMs, ...named }, client.nowMs)
+  const { reply } = client
+  reply.array(entries.length)
+  for (const { id, consumer, idleMs, deliveries } of entries) {
+    reply.array(4)
+    writeId(reply, id)
+    reply.bulkText(consumer)
+    reply.integer(idleMs)
+    writeDeliveries(reply, deliveries)
+  }
+}
+
+function tellSummary(client: Client, request: Request): void {
+  const { total, first, last, consumers } = pendingSummary(client.database, requireRef(client, request), client.nowMs)
+  const { reply } = client
+  reply.array(4)
+  reply.integer(total)
+  if (first === undefined) {
+    reply.null()
+    reply.null()
+    return reply.nullArray()
+  }
+  writeId(reply, first)
+  writeId(reply, last ?? first)
+  reply.array(consumers.length)
+  for (const { name, pending } of consumers) {
+    reply.array(2)
+    reply.bulkText(name)
+    reply.bulkText(String(pending))
+  }
+}
+
+function requireRef(client: Client, request: Request): { key: string; group: string } {
+  const key = request.text(1)
+  const group = request.text(2)
+  if (client.database.find(key, client.nowMs)?.group(group) === undefined) throw noGroup(key, group)
+  return { key, group }
+}
