@@ -8,6 +8,7 @@
 import { getHeapStatistics } from 'node:v8'
 import type { Env } from '@millrace/engine'
 import type { RequestLimits } from '@millrace/protocol'
+import type { NativeScript } from './native-scripts.ts'
 
 export interface TlsOptions {
   /** TCP port for TLS; 0: a free one. */
@@ -50,6 +51,8 @@ export interface ServerOptions {
   readonly log?: (line: string) => void
   /** Ends the process that the server runs in (SHUTDOWN). Default: closes the server, and the process goes on. */
   readonly shutdown?: () => void
+  /** What EVAL and EVALSHA know (native-scripts.ts); any other script is refused. Default none. */
+  readonly scripts?: readonly NativeScript[]
   /** The engine's world. Default `nodeEnv`. */
   readonly env?: Env
 }

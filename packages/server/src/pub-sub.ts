@@ -9,7 +9,8 @@
  *
  * A message never gets between the parts of a reply: it waits in the outbox until the running command, or transaction, has
  * written all of its own (so a client that publishes to itself finds the message behind the reply). Messages of a turn
- * leave in one write for each listener. A listener that does not read is closed by the limit on unsent output.
+ * leave in one write for each listener; one to whom a long reply is being told gets them behind it. A listener that does
+ * not read is closed by the limit on unsent output.
  *
  * A message is encoded once for each protocol, whoever many get it.
  */
