@@ -9,6 +9,17 @@ import type { Request } from '@millrace/protocol'
 import type { Command } from './command.ts'
 import { CommandEntry } from './command-entry.ts'
 import { authenticationCommands } from './commands/authentication.ts'
+import { clientCommands } from './commands/clients.ts'
+import { clusterCommands } from './commands/cluster.ts'
+import { configCommands } from './commands/config.ts'
+import { debugCommands } from './commands/debug.ts'
+import { durabilityCommands } from './commands/durability.ts'
+import { informationCommands } from './commands/information.ts'
+import { introspectionCommands } from './commands/introspection.ts'
+import { latencyCommands } from './commands/latency.ts'
+import { monitorCommands } from './commands/monitor.ts'
+import { replicationCommands } from './commands/replication.ts'
+import { slowLogCommands } from './commands/slow-log.ts'
 import { connectionCommands } from './commands/connection.ts'
 import { keyExpiryCommands } from './commands/key-expiry.ts'
 import { keyScanCommands } from './commands/key-scan.ts'
@@ -48,6 +59,17 @@ export const commandFamilies: readonly (readonly Command[])[] = [
   streamPendingCommands,
   streamInfoCommands,
   streamIdempotencyCommands,
+  clientCommands,
+  clusterCommands,
+  configCommands,
+  debugCommands,
+  durabilityCommands,
+  informationCommands,
+  introspectionCommands,
+  latencyCommands,
+  monitorCommands,
+  replicationCommands,
+  slowLogCommands,
 ]
 
 const NAME_BYTES_MAX = 64

@@ -4,6 +4,7 @@
  * `nowMs` is one snapshot for a command, an EXEC, or a round of timers: whoever begins one calls `tick`. Between quick
  * commands of one turn dispatch leaves it as it is for a few of them, see there.
  */
+import { randomBytes } from 'node:crypto'
 import { Databases, nodeEnv, Waiters, type Env } from '@millrace/engine'
 import type { Request } from '@millrace/protocol'
 import { Acl, type Denial } from './acl.ts'
@@ -64,11 +65,13 @@ export class ServerState {
   /** Of the blocked ones, those that wait for entries to become old enough. */
   claimingClients = 0
   readonly pubSub = new PubSub()
-  readonly monitors = new Monitors()
+  readonly monitors: Monitors
   readonly statistics: Statistics
   readonly keyspaceEvents: KeyspaceEvents
   readonly scripts: NativeScripts
   readonly startedMs: number
+  /** What tells this run of the server from any other. */
+  readonly runId = randomBytes(20).toString('hex')
   observer: CommandObserver | undefined = undefined
   /** MONITOR: told of every command that has run. */
   monitor: ((client: Client, command: Command, request: Request) => void) | undefined = undefined
@@ -98,6 +101,7 @@ export class ServerState {
     this.settings = settingsOf(options)
     this.config = new Config(this.settings, options.config)
     this.statistics = new Statistics(this.config)
+    this.monitors = new Monitors(this)
     this.observer = this.statistics
     this.commands = commands
     this.env = options.env ?? nodeEnv
