@@ -5,7 +5,9 @@
  */
 import type { Database } from './database.ts'
 import { EngineError } from './errors.ts'
-import { checkId, compareIds, formatId, ID_MAX, isZero, nextId, sameId, type NewId, type StreamId } from './id.ts'
+import { checkId, compareIds, formatId, ID_MAX, ID_ZERO, isZero, sameId, type NewId, type StreamId } from './id.ts'
+import { compareNumberIds, IdCell, toStreamId, type NumberId } from './number-id.ts'
+import { fieldBytes, type PackedFields } from './packed-fields.ts'
 import { dropReferences, trimAcknowledged, type ReferenceRule } from './references.ts'
 import type { Stream } from './stream.ts'
 
@@ -34,35 +36,49 @@ export interface AppendOptions {
 
 const ENTRY_BYTES_MAX = 1 << 30
 const AUTO: NewId = { kind: 'auto' }
+const NO_ID: NumberId = new IdCell()
+
+/** The ID argument of a packed append; the plain kinds are for IDs whose parts are below 2^53, and take no bigint. */
+export type PackedNewId =
+  | NewId
+  | { readonly kind: 'plain'; readonly ms: number; readonly seq: number }
+  | { readonly kind: 'plain-auto-seq'; readonly ms: number }
+
+export interface PackedAppend extends Omit<AppendOptions, 'id'> {
+  readonly key: string
+  readonly fields: PackedFields
+  /** Default `auto`. */
+  readonly id?: PackedNewId
+}
 
 /** XADD. Returns the new ID; undefined only with `noMkStream` on a missing stream. */
 export function append(
   database: Database,
-  entry: { readonly key: string; readonly fields: readonly Uint8Array[] } & AppendOptions,
+  entry: { readonly key: string; readonly fields: readonly (Uint8Array | string)[] } & AppendOptions,
   nowMs: number,
 ): StreamId | undefined {
+  const fields = database.scratch.packer.pack(entry.fields)
+  return appendPacked(database, { ...entry, fields }, nowMs)?.lastId
+}
+
+/**
+ * XADD of fields that lie in one buffer. Returns the stream, whose `last` is the new ID then; undefined only with
+ * `noMkStream` on a missing stream. Hot: nothing is allocated but the stream's own bytes.
+ */
+export function appendPacked(database: Database, entry: PackedAppend, nowMs: number): Stream | undefined {
   const { key, fields, id: wanted = AUTO } = entry
   checkFields(fields)
   if (entry.trim !== undefined) checkTrim(entry.trim)
-  if (wanted.kind !== 'auto') checkId(wanted.kind === 'exact' ? wanted.id : { ms: wanted.ms, seq: 0n })
-  if (wanted.kind === 'exact' && isZero(wanted.id)) {
-    throw new EngineError('ID_ZERO', `An entry's ID is above 0-0, the ID given for '${key}'`)
-  }
-  const stream = database.find(key, nowMs)
-  if (stream === undefined && entry.noMkStream === true) return undefined
-  const last = stream?.lastId ?? { ms: 0n, seq: 0n }
-  if (entry.ifLastId !== undefined && !sameId(entry.ifLastId, last)) {
-    throw new EngineError(
-      'LAST_ID_MISMATCH',
-      `The last ID of '${key}' is ${formatId(last)}, not ${formatId(entry.ifLastId)}: nothing was appended`,
-    )
-  }
-  const id = chooseId(key, wanted, last, nowMs)
-  const target = stream ?? database.createStream(key)
-  const startsNode = target.nodes.startsNode(fields, database.limits)
-  database.commit({ kind: 'entry-added', key, id, fields, startsNode })
-  if (entry.trim !== undefined) trimNow(database, key, target, entry.trim)
-  return id
+  if (wanted.kind !== 'auto') checkNewId(key, wanted)
+  const found = database.find(key, nowMs)
+  if (found === undefined && entry.noMkStream === true) return undefined
+  if (entry.ifLastId !== undefined) checkLastId(key, found, entry.ifLastId)
+  const { scratch } = database
+  chooseId({ key, wanted, last: found?.last ?? NO_ID }, nowMs, scratch.id)
+  const stream = found ?? database.createStream(key)
+  database.commit(scratch.added(key, fields, stream.nodes.startsNode(fields, database.limits)))
+  if (entry.trim !== undefined) trimNow(database, key, stream, entry.trim)
+  return stream
 }
 
 /** XTRIM. Returns how many entries went. */
@@ -132,17 +148,33 @@ export function setLastId(
   })
 }
 
-export function checkFields(fields: readonly Uint8Array[]): void {
-  if (fields.length === 0 || fields.length % 2 === 1) {
+export function checkFields(fields: PackedFields): void {
+  if (fields.count === 0 || fields.count % 2 === 1) {
     throw new EngineError(
       'BAD_ARGUMENT',
-      `Fields are pairs of a name and a value, at least one; got ${fields.length} parts`,
+      `Fields are pairs of a name and a value, at least one; got ${fields.count} parts`,
     )
   }
-  let bytes = 0
-  for (let i = 0; i < fields.length; i++) bytes += fields[i]!.length
+  const bytes = fieldBytes(fields)
   if (bytes <= ENTRY_BYTES_MAX) return
   throw new EngineError('ENTRY_TOO_LARGE', `An entry holds at most ${ENTRY_BYTES_MAX} bytes, not ${bytes}`)
+}
+
+function checkNewId(key: string, wanted: PackedNewId): void {
+  if (wanted.kind === 'exact') checkId(wanted.id)
+  if (wanted.kind === 'auto-seq') checkId({ ms: wanted.ms, seq: 0n })
+  const isNothing =
+    (wanted.kind === 'exact' && isZero(wanted.id)) || (wanted.kind === 'plain' && wanted.ms === 0 && wanted.seq === 0)
+  if (isNothing) throw new EngineError('ID_ZERO', `An entry's ID is above 0-0, the ID given for '${key}'`)
+}
+
+function checkLastId(key: string, stream: Stream | undefined, expected: StreamId): void {
+  const last = stream?.lastId ?? ID_ZERO
+  if (sameId(expected, last)) return
+  throw new EngineError(
+    'LAST_ID_MISMATCH',
+    `The last ID of '${key}' is ${formatId(last)}, not ${formatId(expected)}: nothing was appended`,
+  )
 }
 
 export function checkTrim(rule: TrimRule): void {
@@ -157,22 +189,55 @@ export function checkTrim(rule: TrimRule): void {
   if (rule.approximate !== true) throw new EngineError('BAD_ARGUMENT', 'Only an approximate trim takes a limit')
 }
 
-function chooseId(key: string, wanted: NewId, last: StreamId, nowMs: number): StreamId {
-  if (sameId(last, ID_MAX)) throw new EngineError('IDS_EXHAUSTED', `'${key}' has used the highest possible ID`)
-  if (wanted.kind === 'auto') {
-    const ms = BigInt(Math.trunc(nowMs))
-    return ms > last.ms ? { ms, seq: 0n } : nextId(last)!
+/** Leaves the new entry's ID in `into`. */
+function chooseId(
+  ask: { readonly key: string; readonly wanted: PackedNewId; readonly last: NumberId },
+  nowMs: number,
+  into: IdCell,
+): void {
+  const { key, wanted, last } = ask
+  if (last.wide !== undefined && sameId(last.wide, ID_MAX)) {
+    throw new EngineError('IDS_EXHAUSTED', `'${key}' has used the highest possible ID`)
   }
-  if (wanted.kind === 'exact')
-    return compareIds(wanted.id, last) > 0 ? wanted.id : refuseId(key, formatId(wanted.id), last)
-  if (wanted.ms > last.ms) return { ms: wanted.ms, seq: 0n }
-  const next = nextId(last)
-  if (wanted.ms === last.ms && next !== undefined && next.ms === last.ms) return next
-  return refuseId(key, `${wanted.ms}-*`, last)
+  switch (wanted.kind) {
+    case 'auto':
+      if (nowMs >= last.ms + 1) into.setPlain(Math.trunc(nowMs), 0)
+      else nextAfter(last, into)
+      return
+    case 'plain':
+      into.setPlain(wanted.ms, wanted.seq)
+      break
+    case 'exact':
+      into.setId(wanted.id)
+      break
+    default:
+      chooseSeq(wanted, last, into)
+  }
+  if (compareNumberIds(into, last) <= 0) refuseId(key, wanted, last)
 }
 
-function refuseId(key: string, id: string, last: StreamId): never {
-  throw new EngineError('ID_TOO_SMALL', `ID ${id} is not above ${formatId(last)}, the last ID of '${key}'`)
+/** The next ID of a millisecond; one that is not above `last` where there is none. */
+function chooseSeq(wanted: { readonly ms: number | bigint }, last: NumberId, into: IdCell): void {
+  const ms = BigInt(wanted.ms)
+  into.setId({ ms, seq: 0n })
+  if (compareNumberIds(into, last) > 0) return
+  nextAfter(last, into)
+  if (toStreamId(into).ms !== ms) into.copy(last)
+}
+
+function nextAfter(last: NumberId, into: IdCell): void {
+  into.copy(last)
+  into.increment()
+}
+
+function refuseId(key: string, wanted: PackedNewId, last: NumberId): never {
+  const id =
+    wanted.kind === 'exact'
+      ? formatId(wanted.id)
+      : wanted.kind === 'plain'
+        ? `${wanted.ms}-${wanted.seq}`
+        : `${'ms' in wanted ? wanted.ms : ''}-*`
+  throw new EngineError('ID_TOO_SMALL', `ID ${id} is not above ${formatId(toStreamId(last))}, the last ID of '${key}'`)
 }
 
 function tooSmall(
@@ -206,14 +271,17 @@ function limitOf(rule: TrimRule, nodeEntriesMax: number): number {
 function decideTrim(stream: Stream, rule: TrimRule, limit: number): { through: StreamId | undefined; removed: number } {
   const { keep } = rule
   let length = stream.length
+  // Nearly every append of a stream that is kept at a length finds nothing to trim.
+  if (keep.kind === 'max-len' && length <= keep.entries) return { through: undefined, removed: 0 }
+  const bound = keep.kind === 'min-id' ? IdCell.of(keep.id) : NO_ID
   let removed = 0
   let through: StreamId | undefined
   stream.nodes.walk((live, last) => {
     if (keep.kind === 'max-len' && length <= keep.entries) return false
     if (limit > 0 && removed + live > limit) return false
-    const goesWhole = keep.kind === 'max-len' ? length - live >= keep.entries : compareIds(last, keep.id) < 0
+    const goesWhole = keep.kind === 'max-len' ? length - live >= keep.entries : compareNumberIds(last, bound) < 0
     if (goesWhole) {
-      through = last
+      through = toStreamId(last)
       removed += live
       length -= live
       return true

@@ -97,6 +97,8 @@ function applyToGroups(stream: Stream, change: GroupChange): void {
       group.createConsumer(change.consumer, change.atMs)
       return
     case 'acknowledged':
+      group.acknowledgeAll(change.ids)
+      return
     case 'pending-dropped':
       for (const id of change.ids) group.acknowledge(id)
       return
@@ -104,11 +106,12 @@ function applyToGroups(stream: Stream, change: GroupChange): void {
       for (let i = 0; i < change.ids.length; i++) group.nack(change.ids[i]!, change.counts[i]!)
       return
     default:
-      applyToConsumer(group, change)
+      applyToConsumer(stream, group, change)
   }
 }
 
 function applyToConsumer(
+  stream: Stream,
   group: Group,
   change: Extract<GroupChange, { readonly kind: 'consumer-deleted' | 'consumer-seen' | 'delivered' | 'claimed' }>,
 ): void {
@@ -123,7 +126,7 @@ function applyToConsumer(
       consumer.activeMs = change.activeMs
       return
     case 'delivered':
-      applyDelivered(group, consumer, change)
+      applyDelivered(stream, { group, consumer }, change)
       return
     case 'claimed':
       applyClaimed(group, consumer, change)
@@ -133,13 +136,16 @@ function applyToConsumer(
   }
 }
 
-function applyDelivered(group: Group, consumer: Consumer, change: Delivered): void {
-  group.lastId = change.lastId
-  group.entriesRead = change.entriesRead
+function applyDelivered(stream: Stream, reader: { group: Group; consumer: Consumer }, change: Delivered): void {
+  const { group, consumer } = reader
   consumer.seenMs = change.atMs
-  if (!change.pending) return
-  consumer.activeMs = change.atMs
-  for (let i = 0; i < change.ids.length; i++) group.own(change.ids[i]!, consumer, change.atMs, 1)
+  if (change.pending) {
+    consumer.activeMs = change.atMs
+    const delivered = stream.runsAfter(group.last, change.count, (run) => group.ownRun(run, consumer, change.atMs))
+    assert.strictEqual(delivered, change.count, 'what was delivered is there')
+  }
+  group.last.copy(change.lastId)
+  group.entriesRead = change.entriesRead
 }
 
 function applyClaimed(group: Group, consumer: Consumer, change: Claimed): void {

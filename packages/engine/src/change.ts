@@ -14,6 +14,9 @@
  * Names (keys, groups, consumers) are byte strings held as latin1 text: binary-safe, and sorted by bytes.
  */
 import type { StreamId } from './id.ts'
+import type { IdList } from './id-list.ts'
+import { IdCell, type NumberId } from './number-id.ts'
+import { copyFields, type PackedFields } from './packed-fields.ts'
 import type { IdempotencySettings } from './producers.ts'
 
 export type Change =
@@ -41,7 +44,7 @@ export type Change =
   | ConsumerSeen
   | Delivered
   | Claimed
-  | { readonly kind: 'acknowledged'; readonly key: string; readonly group: string; readonly ids: readonly StreamId[] }
+  | Acknowledged
   /** No longer pending because the stream does not have the entries, or is about to lose them, unacknowledged. */
   | {
       readonly kind: 'pending-dropped'
@@ -114,14 +117,26 @@ export interface IidRecorded {
   readonly id: StreamId
 }
 
+/**
+ * The hot changes are carried in the form in which they are made: IDs in numbers (`toStreamId` makes the exact pair),
+ * fields where the caller has them, IDs in columns. They hold during the commit only: whoever keeps a change copies it
+ * (`copyChange`).
+ */
 export interface EntryAdded {
   readonly kind: 'entry-added'
   readonly key: string
-  readonly id: StreamId
-  /** Name, value, name, value, …: the caller's own bytes, to be copied by who keeps the change. */
-  readonly fields: readonly Uint8Array[]
+  readonly id: NumberId
+  readonly fields: PackedFields
   /** The entry begins a new logical node (nodes.ts), by the limits that held when it was added. */
   readonly startsNode: boolean
+}
+
+/** Entries are done: each of them was pending. */
+export interface Acknowledged {
+  readonly kind: 'acknowledged'
+  readonly key: string
+  readonly group: string
+  readonly ids: IdList
 }
 
 /** XSETID: the stream's counters were set. */
@@ -160,19 +175,22 @@ export interface ConsumerSeen {
   readonly activeMs: number | undefined
 }
 
-/** New entries went to a consumer, which exists. */
+/**
+ * New entries went to a consumer, which exists: the first `count` of those that are there above the group's position
+ * before. Replaying a history meets the same entries.
+ */
 export interface Delivered {
   readonly kind: 'delivered'
   readonly key: string
   readonly group: string
   readonly consumer: string
-  readonly ids: readonly StreamId[]
+  readonly count: number
   /** Also their delivery time, and the time at which the consumer was seen. */
   readonly atMs: number
   /** False with NOACK: nothing became pending, and the consumer did not become active. */
   readonly pending: boolean
-  /** The group's position afterwards. */
-  readonly lastId: StreamId
+  /** The last of them: the group's position afterwards. */
+  readonly lastId: NumberId
   readonly entriesRead: number | undefined
 }
 
@@ -201,6 +219,18 @@ export interface Nacked {
   readonly ids: readonly StreamId[]
   /** How often each has been delivered, as it is told now. */
   readonly counts: readonly number[]
+}
+
+/** The same change, to be kept: it shares nothing that somebody will write to. */
+export function copyChange(change: Change): Change
+export function copyChange(change: Change | CrossChange): Change | CrossChange
+export function copyChange(change: Change | CrossChange): Change | CrossChange {
+  if (change.kind === 'entry-added') {
+    return { ...change, id: IdCell.copyOf(change.id), fields: copyFields(change.fields) }
+  }
+  if (change.kind === 'string-set') return { ...change, value: change.value.slice() }
+  if (change.kind === 'delivered') return { ...change, lastId: IdCell.copyOf(change.lastId) }
+  return change.kind === 'acknowledged' ? { ...change, ids: change.ids.copy() } : change
 }
 
 export function unreachable(value: never): never {

@@ -1,7 +1,8 @@
 /** Sources: redis.io/docs/latest/commands/xreadgroup (the CLAIM option), xnack; redis/redis #14402, #14524, #14797. */
 import { beforeEach, describe, expect, it } from 'vitest'
 import { append, deleteEntries, setLastId, trim } from './append.ts'
-import { acknowledge, claim, pendingEntries } from './claim.ts'
+import { acknowledge } from './acknowledge.ts'
+import { claim, pendingEntries } from './claim.ts'
 import { nextClaimableMs } from './claim-idle.ts'
 import { Database } from './database.ts'
 import { createGroup } from './group-commands.ts'

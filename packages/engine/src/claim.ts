@@ -9,33 +9,9 @@ import { isDeliveryCount, oneMore } from './delivery-count.ts'
 import { EngineError } from './errors.ts'
 import { NOBODY, type Consumer, type Group } from './group.ts'
 import { ensureConsumer, markSeen, requireGroup, type ConsumerRef, type GroupRef } from './group-commands.ts'
-import { checkId, compareIds, formatId, ID_MAX, ID_ZERO, isAscending, type StreamId } from './id.ts'
+import { checkId, compareIds, formatId, ID_MAX, ID_ZERO, type StreamId } from './id.ts'
 import type { PendingRow } from './pending.ts'
 import type { Stream } from './stream.ts'
-
-/** XACK. Returns the IDs that were pending; with `ifOwner`, only what that consumer owns is acknowledged. */
-export function acknowledge(
-  database: Database,
-  ref: GroupRef,
-  what: { readonly ids: readonly StreamId[]; readonly ifOwner?: string },
-  nowMs: number,
-): StreamId[] {
-  const { key, group: name } = ref
-  const group = database.find(key, nowMs)?.group(name)
-  if (group === undefined) return []
-  const acknowledged: StreamId[] = []
-  // IDs mostly come in order, and then none comes twice.
-  const taken = isAscending(what.ids) ? undefined : new Set<string>()
-  for (const id of what.ids) {
-    const row = group.pending.get(id)
-    if (row === undefined || !isOwnedBy(group, row, what.ifOwner)) continue
-    if (taken?.has(formatId(id)) === true) continue
-    taken?.add(formatId(id))
-    acknowledged.push(id)
-  }
-  if (acknowledged.length > 0) database.commit({ kind: 'acknowledged', key, group: name, ids: acknowledged })
-  return acknowledged
-}
 
 export interface ClaimOptions {
   readonly ids: readonly StreamId[]
@@ -257,12 +233,6 @@ export function pendingEntries(database: Database, ref: GroupRef, query: Pending
   return entries
 }
 
-function isOwnedBy(group: Group, row: PendingRow | undefined, owner: string | undefined): boolean {
-  if (owner === undefined) return true
-  return row !== undefined && group.ownerName(row) === owner
-}
-
-// What is nobody's, pending or not, is claimable at once.
 function idleOf(row: PendingRow | undefined, nowMs: number): number {
   return row === undefined || row.owner === NOBODY ? Infinity : nowMs - row.timeMs
 }

@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 import { append, deleteEntries, setLastId, trim, type AppendOptions } from './append.ts'
-import { acknowledge, autoClaim, claim, pendingEntries, pendingSummary } from './claim.ts'
+import { acknowledge } from './acknowledge.ts'
+import { autoClaim, claim, pendingEntries, pendingSummary } from './claim.ts'
 import { Database } from './database.ts'
 import { EngineError } from './errors.ts'
 import { createConsumer, createGroup, deleteConsumer, destroyGroup, setGroup } from './group-commands.ts'

@@ -14,6 +14,7 @@
 import assert from 'node:assert'
 import type { Change, CrossChange } from './change.ts'
 import { applyChange } from './apply.ts'
+import { AppendScratch } from './append-scratch.ts'
 import { EngineError } from './errors.ts'
 import { Keyspace, type Value } from './keyspace.ts'
 import type { NodeLimits } from './nodes.ts'
@@ -44,6 +45,8 @@ export class Database {
   limits: NodeLimits
   /** What streams created from now on remember of their producers. */
   idempotency: IdempotencySettings
+  /** What appends work with. */
+  readonly scratch = new AppendScratch()
   readonly #tally: Tally
   readonly #watches = new Watches(this)
   #keyspace = new Keyspace()

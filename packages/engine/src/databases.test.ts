@@ -1,7 +1,8 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 import { append, deleteEntries, trim } from './append.ts'
-import type { Change, CrossChange } from './change.ts'
-import { acknowledge, claim } from './claim.ts'
+import { copyChange, type Change, type CrossChange } from './change.ts'
+import { acknowledge } from './acknowledge.ts'
+import { claim } from './claim.ts'
 import type { Database } from './database.ts'
 import { Databases } from './databases.ts'
 import { EngineError } from './errors.ts'
@@ -22,7 +23,7 @@ let told: [number, Change | CrossChange][]
 beforeEach(() => {
   databases = new Databases({ nodeEntriesMax: 4 })
   told = []
-  databases.subscribe((index, change) => told.push([index, structuredClone(change)]))
+  databases.subscribe((index, change) => told.push([index, copyChange(change)]))
 })
 
 const bytes = (text: string): Uint8Array => Buffer.from(text, 'latin1')

@@ -6,7 +6,7 @@
  * Does not show: decoding, encoding, a journal, a socket. The figures of a run stand in the package's README.
  */
 import { append } from './append.ts'
-import { acknowledge } from './claim.ts'
+import { acknowledge } from './acknowledge.ts'
 import { Database } from './database.ts'
 import { createGroup } from './group-commands.ts'
 import { ID_ZERO, type StreamId } from './id.ts'

@@ -16,8 +16,11 @@
 import assert from 'node:assert'
 import { DeliveryOrder } from './delivery-order.ts'
 import { formatId, ID_ZERO, type StreamId } from './id.ts'
+import type { IdList } from './id-list.ts'
 import type { Meter } from './meter.ts'
+import { IdCell, toStreamId } from './number-id.ts'
 import { PendingList, type PendingRow } from './pending.ts'
+import type { SegmentRun } from './segment.ts'
 
 /** The owner of what is pending for nobody. */
 export const NOBODY = 0
@@ -47,7 +50,8 @@ export class Consumer {
 
 export class Group {
   readonly name: string
-  lastId: StreamId
+  /** `lastId` in numbers. */
+  readonly last: IdCell
   /** How many entries of the stream's whole history lie up to `lastId`; undefined: cannot be told. */
   entriesRead: number | undefined
   readonly pending: PendingList
@@ -60,11 +64,20 @@ export class Group {
 
   constructor(name: string, lastId: StreamId, entriesRead: number | undefined, meter: Meter) {
     this.name = name
-    this.lastId = lastId
+    this.last = IdCell.of(lastId)
     this.entriesRead = entriesRead
     this.pending = new PendingList(meter)
     this.#meter = meter
     meter.add(GROUP_BYTES + name.length)
+  }
+
+  /** The last ID that it has delivered, or was set to. */
+  get lastId(): StreamId {
+    return toStreamId(this.last)
+  }
+
+  set lastId(id: StreamId) {
+    this.last.setId(id)
   }
 
   get consumerCount(): number {
@@ -156,6 +169,18 @@ export class Group {
     consumer.pending++
   }
 
+  /** Makes the rows `from` to `end - 1` of a segment pending for a consumer for the first time. Hot. */
+  ownRun(run: SegmentRun, consumer: Consumer, timeMs: number): void {
+    const { segment, from, end } = run
+    let row = from
+    // Whoever reads with CLAIM pays for the order that it needs; everybody else takes all rows at once.
+    if (this.#order === undefined) {
+      row += this.pending.appendRun(run, { owner: consumer.number, timeMs, count: 1 })
+      consumer.pending += row - from
+    }
+    for (; row < end; row++) this.own(segment.idAt(row), consumer, timeMs, 1)
+  }
+
   /** Makes an entry pending for nobody, at the end of the zone. */
   nack(id: StreamId, count: number): void {
     const row = this.pending.get(id)
@@ -171,6 +196,17 @@ export class Group {
     const owner = this.pending.delete(id)
     assert(owner !== undefined, 'only what is pending is acknowledged')
     this.#leave(owner, id)
+  }
+
+  /** Ends entries being pending; each of them is. Hot where the IDs ascend. */
+  acknowledgeAll(ids: IdList): void {
+    if (this.#nacked.size > 0 || !ids.isAscending()) {
+      for (const id of ids.toIds()) this.acknowledge(id)
+      return
+    }
+    this.pending.deleteAll(ids, (owner, rows) => {
+      this.owner(owner).pending -= rows
+    })
   }
 
   /** The same group once more, for a copy of its stream. Consumers keep their numbers, which the pending rows name. */

@@ -1,7 +1,7 @@
 /** Sources: redis.io/docs/latest/commands/xadd, xcfgset, xidmprecord, xinfo-stream; redis/redis #14615, #14794. */
 import { beforeEach, describe, expect, it } from 'vitest'
 import { append, deleteEntries } from './append.ts'
-import type { Change } from './change.ts'
+import { copyChange, type Change } from './change.ts'
 import { Database } from './database.ts'
 import { Databases } from './databases.ts'
 import { EngineError } from './errors.ts'
@@ -169,7 +169,7 @@ describe('settings (XCFGSET)', () => {
 
   it('come from the database for new streams, and stay what they were for old ones', () => {
     const changes: Change[] = []
-    database.subscribe((change) => changes.push(change))
+    database.subscribe((change) => changes.push(copyChange(change)))
     once('p', 'a', 1)
     database.idempotency = { durationS: 7, sizeMax: 8 }
     append(database, { key: 't', fields: bytes(['f', 'v']) }, 1)

@@ -35,7 +35,7 @@ const SIZE_MAX = 10_000
 /** XADD with IDMP or IDMPAUTO, and `*`. Undefined only with `noMkStream` on a missing stream. */
 export function appendOnce(database: Database, entry: IdempotentEntry, nowMs: number): AppendedOnce | undefined {
   const { key, fields, producer } = entry
-  checkFields(fields)
+  checkFields(database.scratch.packer.pack(fields))
   if (entry.trim !== undefined) checkTrim(entry.trim)
   checkName('producer', producer)
   if (entry.iid !== undefined) checkName('idempotent', entry.iid)

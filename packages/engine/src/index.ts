@@ -15,7 +15,13 @@ export {
   type NewId,
   type StreamId,
 } from './id.ts'
-export type { Change, CrossChange, KeyChange } from './change.ts'
+export { compareNumberIds, IdCell, readPlainId, toStreamId, type NumberId } from './number-id.ts'
+export { IdList } from './id-list.ts'
+export { copyFields, FieldPacker, fieldBytes, unpackFields, viewOf, type PackedFields } from './packed-fields.ts'
+export { NameSet } from './name-set.ts'
+export { EntryView } from './entry-view.ts'
+export { EntryCursor } from './entry-cursor.ts'
+export { copyChange, type Change, type CrossChange, type EntryAdded, type KeyChange } from './change.ts'
 export { Database, type ChangeListener, type CrossChangeListener, type DatabaseOptions } from './database.ts'
 export { Databases, type DatabasesListener, type DatabasesOptions, type KeyRef } from './databases.ts'
 export type { Value } from './keyspace.ts'
@@ -23,10 +29,13 @@ export type { NodeLimits } from './nodes.ts'
 export type { StreamEntry } from './segment.ts'
 export {
   append,
+  appendPacked,
   deleteEntries,
   setLastId,
   trim,
   type AppendOptions,
+  type PackedAppend,
+  type PackedNewId,
   type SetIdOptions,
   type TrimRule,
 } from './append.ts'
@@ -74,9 +83,16 @@ export { type MeasuredEntry, type ReadLimits, type ReplySize } from './read-budg
 export { nextClaimableMs } from './claim-idle.ts'
 export { negativeAcknowledge, type NackRequest } from './nack.ts'
 export { deliveriesFromBigint, deliveriesToBigint, DELIVERIES_MAX, isDeliveryCount } from './delivery-count.ts'
-export { readGroup, type DeliveredEntry, type ReadGroupFrom, type ReadGroupQuery } from './read-group.ts'
 export {
-  acknowledge,
+  deliverPacked,
+  readGroup,
+  type DeliverQuery,
+  type DeliveredEntry,
+  type ReadGroupFrom,
+  type ReadGroupQuery,
+} from './read-group.ts'
+export { acknowledge, acknowledgePacked } from './acknowledge.ts'
+export {
   autoClaim,
   claim,
   pendingEntries,

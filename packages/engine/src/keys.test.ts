@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 import { append, deleteEntries, trim } from './append.ts'
-import type { Change } from './change.ts'
+import { copyChange, type Change } from './change.ts'
 import { Database } from './database.ts'
 import { EngineError } from './errors.ts'
 import { expireAt, flush, keyMemoryBytes, persist, randomKey, removeKey, renameKey, scan } from './keys.ts'
@@ -13,7 +13,7 @@ let changes: Change[]
 beforeEach(() => {
   database = new Database()
   changes = []
-  database.subscribe((change) => changes.push(structuredClone(change)))
+  database.subscribe((change) => changes.push(copyChange(change)))
 })
 
 const bytes = (text: string): Uint8Array => Buffer.from(text, 'latin1')

@@ -16,28 +16,31 @@
 /** Header (length, count) and end byte of an empty listpack. */
 export const LISTPACK_EMPTY_BYTES = 7
 
-const INT64_MAX = 2n ** 63n - 1n
+// Above it every integer takes 64 bits, however large: a number need not be exact there.
+const I32_DIGITS_MAX = 10
+const INTEGER_64_BYTES = 10
+const I64_MAX_DIGITS = '9223372036854775807'
+const I64_MIN_DIGITS = '9223372036854775808'
 
-export function listpackIntegerSize(value: bigint): number {
+/** `value` need be exact only within 32 bits. */
+export function listpackIntegerSize(value: number): number {
   // Hot: an entry has four integers, nearly all of them below 128.
-  if (value >= 0n && value <= 127n) return 2
-  if (value >= -4096n && value <= 4095n) return 3
-  if (fits(value, 16n)) return 4
-  if (fits(value, 24n)) return 5
-  return fits(value, 32n) ? 6 : 10
+  if (value >= 0 && value <= 127) return 2
+  if (value >= -4096 && value <= 4095) return 3
+  if (value >= -32_768 && value <= 32_767) return 4
+  if (value >= -8_388_608 && value <= 8_388_607) return 5
+  return value >= -2_147_483_648 && value <= 2_147_483_647 ? 6 : INTEGER_64_BYTES
 }
 
-export function listpackBytesSize(bytes: Uint8Array): number {
-  const integer = asInteger(bytes)
-  if (integer !== undefined) return listpackIntegerSize(integer)
-  const length = bytes.length
+/** The element for the bytes from `start` to `end`. */
+export function listpackBytesSize(bytes: Uint8Array, start: number, end: number): number {
+  const length = end - start
+  if (length > 0 && length <= 20) {
+    const integer = integerSize(bytes, start, end)
+    if (integer > 0) return integer
+  }
   const head = length < 64 ? 1 : length < 4096 ? 2 : 5
   return head + length + backLengthSize(head + length)
-}
-
-function fits(value: bigint, bits: bigint): boolean {
-  const half = 1n << (bits - 1n)
-  return value >= -half && value < half
 }
 
 function backLengthSize(bytes: number): number {
@@ -47,15 +50,25 @@ function backLengthSize(bytes: number): number {
   return bytes < 268_435_455 ? 4 : 5
 }
 
-function asInteger(bytes: Uint8Array): bigint | undefined {
-  const length = bytes.length
-  if (length === 0 || length > 20) return undefined
-  const isNegative = bytes[0] === 0x2d
-  const from = isNegative ? 1 : 0
-  if (from === length) return undefined
-  if (bytes[from] === 0x30) return length === 1 ? 0n : undefined
-  for (let i = from; i < length; i++) if (bytes[i]! < 0x30 || bytes[i]! > 0x39) return undefined
-  const magnitude = BigInt(Buffer.from(bytes.buffer, bytes.byteOffset + from, length - from).toString('latin1'))
-  if (magnitude > INT64_MAX + (isNegative ? 1n : 0n)) return undefined
-  return isNegative ? -magnitude : magnitude
+/** The size as an integer; 0 when the text is no plain decimal of 64 bits. */
+function integerSize(bytes: Uint8Array, start: number, end: number): number {
+  const isNegative = bytes[start] === 0x2d
+  const from = isNegative ? start + 1 : start
+  const digits = end - from
+  if (digits === 0 || digits > I64_MAX_DIGITS.length) return 0
+  if (bytes[from] === 0x30) return end - start === 1 ? 2 : 0
+  let magnitude = 0
+  for (let i = from; i < end; i++) {
+    const digit = bytes[i]! - 0x30
+    if (digit < 0 || digit > 9) return 0
+    magnitude = magnitude * 10 + digit
+  }
+  if (digits <= I32_DIGITS_MAX) return listpackIntegerSize(isNegative ? -magnitude : magnitude)
+  if (digits < I64_MAX_DIGITS.length) return INTEGER_64_BYTES
+  const limit = isNegative ? I64_MIN_DIGITS : I64_MAX_DIGITS
+  for (let i = 0; i < digits; i++) {
+    const difference = bytes[from + i]! - limit.charCodeAt(i)
+    if (difference !== 0) return difference < 0 ? INTEGER_64_BYTES : 0
+  }
+  return INTEGER_64_BYTES
 }

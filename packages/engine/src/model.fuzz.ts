@@ -8,8 +8,9 @@
 import * as fc from 'fast-check'
 import { expect, it } from 'vitest'
 import { append, deleteEntries, setLastId, trim, type TrimRule } from './append.ts'
-import type { Change } from './change.ts'
-import { acknowledge, autoClaim, claim, pendingEntries, pendingSummary } from './claim.ts'
+import { copyChange, type Change } from './change.ts'
+import { acknowledge } from './acknowledge.ts'
+import { autoClaim, claim, pendingEntries, pendingSummary } from './claim.ts'
 import { Database } from './database.ts'
 import { deliveriesToBigint } from './delivery-count.ts'
 import { EngineError } from './errors.ts'
@@ -647,7 +648,7 @@ function checkHistory(hasGroup: boolean, ops: readonly Op[]): void {
   const database = new Database({ nodeEntriesMax: NODE_ENTRIES_MAX, nodeBytesMax: 0 })
   const model = new PlainModel(NODE_ENTRIES_MAX)
   const changes: Change[] = []
-  database.subscribe((change) => changes.push(structuredClone(change)))
+  database.subscribe((change) => changes.push(copyChange(change)))
   let now = 10
   if (hasGroup) {
     createGroup(database, { key: 's', group: 'g' }, { from: { ms: 0n, seq: 0n }, mkStream: true }, now)

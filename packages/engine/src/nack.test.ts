@@ -1,7 +1,8 @@
 /** Sources: redis.io/docs/latest/commands/xnack, xpending, xinfo-stream, xgroup-delconsumer; redis/redis #14797. */
 import { beforeEach, describe, expect, it } from 'vitest'
 import { append, deleteEntries } from './append.ts'
-import { acknowledge, autoClaim, claim, pendingEntries, pendingSummary } from './claim.ts'
+import { acknowledge } from './acknowledge.ts'
+import { autoClaim, claim, pendingEntries, pendingSummary } from './claim.ts'
 import { Database } from './database.ts'
 import { deliveriesToBigint } from './delivery-count.ts'
 import { EngineError } from './errors.ts'

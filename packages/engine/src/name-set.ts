@@ -3,47 +3,81 @@
  * shared: by the segments (which store values only) and by the logical nodes (whose size depends on it).
  *
  *   entry  name "Ann" age "41"   ──►  NameSet [name, age]  ◄── segment 0, segment 1, node 0 … 20,000
+ *
+ *   packed   n a m e a g e        all names in one array: recognising an entry's is one loop over bytes
+ *   ends     4       7
  */
 import { listpackBytesSize } from './listpack-size.ts'
+import type { PackedFields } from './packed-fields.ts'
 
 export class NameSet {
   readonly names: readonly Uint8Array[]
-  /** Length of all names together. */
-  readonly bytes: number
   /** What the names take in a Redis listpack. */
   readonly listpackBytes: number
+  readonly #packed: Uint8Array
+  readonly #ends: Int32Array
 
-  /** Copies the names out of `fields` (name, value, name, value, …). */
-  private constructor(fields: readonly Uint8Array[]) {
+  private constructor(packed: Uint8Array, ends: Int32Array) {
     const names: Uint8Array[] = []
-    let bytes = 0
     let listpackBytes = 0
-    for (let i = 0; i < fields.length; i += 2) {
-      const name = Uint8Array.prototype.slice.call(fields[i]!)
-      names.push(name)
-      bytes += name.length
-      listpackBytes += listpackBytesSize(name)
+    for (let i = 0; i < ends.length; i++) {
+      const start = i === 0 ? 0 : ends[i - 1]!
+      names.push(packed.subarray(start, ends[i]!))
+      listpackBytes += listpackBytesSize(packed, start, ends[i]!)
     }
     this.names = names
-    this.bytes = bytes
     this.listpackBytes = listpackBytes
+    this.#packed = packed
+    this.#ends = ends
   }
 
-  static of(fields: readonly Uint8Array[]): NameSet {
-    return new NameSet(fields)
+  /** Copies the names out of an entry's fields. */
+  static of(fields: PackedFields): NameSet {
+    const { bytes, starts, ends, first, count } = fields
+    const nameEnds = new Int32Array(count / 2)
+    let length = 0
+    for (let i = 0; i < nameEnds.length; i++) {
+      length += ends[first + i * 2]! - starts[first + i * 2]!
+      nameEnds[i] = length
+    }
+    const packed = new Uint8Array(length)
+    for (let i = 0; i < nameEnds.length; i++) {
+      const at = first + i * 2
+      packed.set(bytes.subarray(starts[at], ends[at]), i === 0 ? 0 : nameEnds[i - 1]!)
+    }
+    return new NameSet(packed, nameEnds)
+  }
+
+  get count(): number {
+    return this.#ends.length
+  }
+
+  /** Length of all names together. */
+  get bytes(): number {
+    return this.#packed.length
   }
 
   equals(other: NameSet): boolean {
     if (this === other) return true
-    if (this.names.length !== other.names.length || this.bytes !== other.bytes) return false
-    for (let i = 0; i < this.names.length; i++) if (!sameBytes(this.names[i]!, other.names[i]!)) return false
+    if (this.#ends.length !== other.#ends.length || this.#packed.length !== other.#packed.length) return false
+    for (let i = 0; i < this.#ends.length; i++) if (this.#ends[i] !== other.#ends[i]) return false
+    for (let i = 0; i < this.#packed.length; i++) if (this.#packed[i] !== other.#packed[i]) return false
     return true
   }
 
   /** Whether these are the names of `fields`. */
-  matches(fields: readonly Uint8Array[]): boolean {
-    if (this.names.length * 2 !== fields.length) return false
-    for (let i = 0; i < this.names.length; i++) if (!sameBytes(this.names[i]!, fields[i * 2]!)) return false
+  matches(fields: PackedFields): boolean {
+    const ours = this.#packed
+    const ourEnds = this.#ends
+    const { bytes, starts, ends, first, count } = fields
+    if (ourEnds.length * 2 !== count) return false
+    let at = 0
+    for (let i = 0; i < ourEnds.length; i++) {
+      const start = starts[first + i * 2]!
+      const end = ends[first + i * 2]!
+      if (at + end - start !== ourEnds[i]) return false
+      for (let from = start; from < end; from++) if (bytes[from] !== ours[at++]) return false
+    }
     return true
   }
 }
@@ -55,7 +89,7 @@ const RECENT_MAX = 8
 export class RecentNameSets {
   readonly #recent: NameSet[] = []
 
-  of(fields: readonly Uint8Array[]): NameSet {
+  of(fields: PackedFields): NameSet {
     const recent = this.#recent
     for (let i = 0; i < recent.length; i++) if (recent[i]!.matches(fields)) return recent[i]!
     const made = NameSet.of(fields)
@@ -63,10 +97,4 @@ export class RecentNameSets {
     if (recent.length > RECENT_MAX) recent.pop()
     return made
   }
-}
-
-function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
-  if (a.length !== b.length) return false
-  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false
-  return true
 }

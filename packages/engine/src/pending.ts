@@ -13,8 +13,12 @@
  */
 import assert from 'node:assert'
 import type { StreamId } from './id.ts'
+import type { IdList } from './id-list.ts'
 import type { Meter } from './meter.ts'
-import { BLOCK_ROWS_MAX, PendingBlock, type PendingRow } from './pending-block.ts'
+import { IdCell, toStreamId, type NumberId } from './number-id.ts'
+import { BLOCK_ROWS_MAX, PendingBlock, type PendingRow, type Removed } from './pending-block.ts'
+import type { PendingRecord } from './pending-columns.ts'
+import type { SegmentRun } from './segment.ts'
 
 export type { PendingRow }
 
@@ -27,6 +31,7 @@ export class PendingList {
   /** By the owner's number: the blocks with rows of its own. */
   readonly #owned = new Map<number, PendingBlock[]>()
   #size = 0
+  readonly #key = new IdCell()
   readonly #meter: Meter
 
   constructor(meter: Meter) {
@@ -38,65 +43,142 @@ export class PendingList {
   }
 
   get first(): StreamId | undefined {
-    return this.#blocks[0]?.first
+    return idOf(this.#blocks[0], () => 0)
   }
 
   get last(): StreamId | undefined {
-    return this.#blocks.at(-1)?.last
+    return idOf(this.#blocks.at(-1), (block) => block.size - 1)
   }
 
   get(id: StreamId): PendingRow | undefined {
-    const block = this.#blocks[blockFor(this.#blocks, id)]
-    const row = block?.find(id) ?? -1
+    this.#key.setId(id)
+    const block = this.#blocks[blockFor(this.#blocks, this.#key)]
+    const row = block?.find(this.#key) ?? -1
     return row < 0 ? undefined : block!.rowAt(row)
+  }
+
+  /**
+   * Whether all IDs, which ascend, are pending. A search in the blocks for the first of each block only, and from there a
+   * step for each that follows the one before. Hot.
+   */
+  hasAll(ids: IdList): boolean {
+    const id = this.#key
+    let block: PendingBlock | undefined
+    let row = 0
+    for (let i = 0; i < ids.count; i++) {
+      ids.read(i, id)
+      row = block?.lowerBoundFrom(id, row) ?? 0
+      if (block === undefined || row === block.size) {
+        block = this.#blocks[blockFor(this.#blocks, id)]
+        if (block === undefined) return false
+        row = block.lowerBound(id)
+      }
+      if (row === block.size || block.compare(row, id) !== 0) return false
+    }
+    return true
   }
 
   /** Adds the record, or changes the one of that ID; returns the number of its former owner. */
   set(value: PendingRow): number | undefined {
-    const index = blockFor(this.#blocks, value.id)
+    return this.setRecord(IdCell.of(value.id), value)
+  }
+
+  /** As `set`. */
+  setRecord(id: NumberId, record: PendingRecord): number | undefined {
+    const index = blockFor(this.#blocks, id)
     const block = this.#blocks[index]
     if (block === undefined) {
-      this.#addBlock(0, PendingBlock.of(value, this.#meter))
+      this.#addBlock(0, PendingBlock.of(id, record, this.#meter))
       this.#size++
       return undefined
     }
-    const row = block.lowerBound(value.id)
-    if (row < block.size && isAt(block, row, value.id)) return this.#update(block, row, value)
+    const row = block.lowerBound(id)
+    if (row < block.size && block.compare(row, id) === 0) return this.#update(block, row, record)
     this.#size++
-    this.#insert(index, row, value)
+    this.#insert(index, row, { id, record })
     return undefined
+  }
+
+  /**
+   * Adds a record for each row of a run, as many as are plainly behind all others; returns how
+   * many: the rest is for `setRecord`. Hot.
+   */
+  appendRun(run: SegmentRun, record: PendingRecord): number {
+    const { segment, from, end } = run
+    const id = this.#key
+    segment.ids.read(from, id)
+    let block = this.#blocks.at(-1)
+    if (block !== undefined && block.compare(block.size - 1, id) >= 0) return 0
+    let row = from
+    while (row < end) {
+      const isNew = block === undefined || block.isFull
+      if (isNew) {
+        segment.ids.read(row, id)
+        block = PendingBlock.of(id, record, this.#meter)
+        this.#addBlock(this.#blocks.length, block)
+        row++
+        this.#size++
+        continue
+      }
+      const isOwner = block!.owners.has(record.owner)
+      const rows = block!.appendRun(segment.ids, row, end, record)
+      if (rows === 0) break
+      if (!isOwner) this.#own(record.owner, block!)
+      row += rows
+      this.#size += rows
+    }
+    return row - from
   }
 
   /** Removes a record; returns the number of its owner, or undefined when there was none. */
   delete(id: StreamId): number | undefined {
-    const index = blockFor(this.#blocks, id)
+    const key = this.#key
+    key.setId(id)
+    const index = blockFor(this.#blocks, key)
     const block = this.#blocks[index]
-    const row = block?.find(id) ?? -1
+    const row = block?.find(key) ?? -1
     if (block === undefined || row < 0) return undefined
     const owner = block.ownerAt(row)
     block.remove(row)
     this.#size--
-    if (!block.owners.has(owner)) this.#disown(owner, block)
-    if (block.size === 0) this.#dropBlock(index)
-    else if (block.size < LOW_ROWS) this.#join(index)
+    if (!block.owners.has(owner)) this.#disown(owner, block, key)
+    this.#tidy(index)
     return owner
+  }
+
+  /** Removes the records of IDs that ascend and are all there. Hot. */
+  deleteAll(ids: IdList, removed: Removed): void {
+    const id = new IdCell()
+    for (let i = 0; i < ids.count;) {
+      ids.read(i, id)
+      const index = blockFor(this.#blocks, id)
+      const block = this.#blocks[index]!
+      i += block.removeAll(ids, i, (owner, rows) => {
+        this.#size -= rows
+        if (!block.owners.has(owner)) this.#disown(owner, block, id)
+        removed(owner, rows)
+      })
+      this.#tidy(index)
+    }
   }
 
   /** The records from an ID on, in ID order, until `visit` returns false. The list must not change meanwhile. */
   scan(from: StreamId, visit: (row: PendingRow) => boolean): void {
     const blocks = this.#blocks
-    for (let index = blockFor(blocks, from); index < blocks.length; index++) {
+    const id = IdCell.of(from)
+    for (let index = blockFor(blocks, id); index < blocks.length; index++) {
       const block = blocks[index]!
-      for (let row = block.lowerBound(from); row < block.size; row++) if (!visit(block.rowAt(row))) return
+      for (let row = block.lowerBound(id); row < block.size; row++) if (!visit(block.rowAt(row))) return
     }
   }
 
   /** As `scan`, but only the records of one owner. */
   scanOwned(owner: number, from: StreamId, visit: (row: PendingRow) => boolean): void {
     const blocks = this.#owned.get(owner) ?? []
-    for (let index = blockFor(blocks, from); index < blocks.length; index++) {
+    const id = IdCell.of(from)
+    for (let index = blockFor(blocks, id); index < blocks.length; index++) {
       const block = blocks[index]!
-      for (let row = block.lowerBound(from); row < block.size; row++) {
+      for (let row = block.lowerBound(id); row < block.size; row++) {
         if (block.ownerAt(row) === owner && !visit(block.rowAt(row))) return
       }
     }
@@ -107,23 +189,24 @@ export class PendingList {
     for (const block of this.#blocks) block.release()
   }
 
-  #update(block: PendingBlock, row: number, value: PendingRow): number {
+  #update(block: PendingBlock, row: number, record: PendingRecord): number {
     const before = block.ownerAt(row)
-    const isNew = !block.owners.has(value.owner)
-    block.update(row, value.owner, value.timeMs, value.count)
-    if (isNew) this.#own(value.owner, block)
-    if (!block.owners.has(before)) this.#disown(before, block)
+    const isNew = !block.owners.has(record.owner)
+    block.update(row, record)
+    if (isNew) this.#own(record.owner, block)
+    if (!block.owners.has(before)) this.#disown(before, block, firstOf(block))
     return before
   }
 
-  #insert(index: number, row: number, value: PendingRow): void {
+  #insert(index: number, row: number, value: { readonly id: NumberId; readonly record: PendingRecord }): void {
     const block = this.#blocks[index]!
+    const { id, record } = value
     if (!block.isFull) {
-      const isNew = !block.owners.has(value.owner)
-      block.insert(row, value)
-      if (isNew) this.#own(value.owner, block)
+      const isNew = !block.owners.has(record.owner)
+      block.insert(row, id, record)
+      if (isNew) this.#own(record.owner, block)
     } else if (index === this.#blocks.length - 1 && row === block.size) {
-      this.#addBlock(index + 1, PendingBlock.of(value, this.#meter))
+      this.#addBlock(index + 1, PendingBlock.of(id, record, this.#meter))
     } else {
       this.#split(index)
       const half = this.#blocks[index]!.size
@@ -137,7 +220,14 @@ export class PendingList {
     const before = [...block.owners.keys()]
     const upper = block.split()
     this.#addBlock(index + 1, upper)
-    for (const owner of before) if (!block.owners.has(owner)) this.#disown(owner, block)
+    for (const owner of before) if (!block.owners.has(owner)) this.#disown(owner, block, firstOf(block))
+  }
+
+  /** After rows of a block were removed. */
+  #tidy(index: number): void {
+    const { size } = this.#blocks[index]!
+    if (size === 0) this.#dropBlock(index)
+    else if (size < LOW_ROWS) this.#join(index)
   }
 
   /** A block that ran low joins the one that follows, or the one before it, where both together stay half empty. */
@@ -155,7 +245,7 @@ export class PendingList {
     const block = this.#blocks[index]!
     const following = this.#blocks[index + 1]!
     const gained = [...following.owners.keys()].filter((owner) => !block.owners.has(owner))
-    for (const owner of following.owners.keys()) this.#disown(owner, following)
+    for (const owner of following.owners.keys()) this.#disown(owner, following, firstOf(following))
     block.absorb(following)
     this.#blocks.splice(index + 1, 1)
     following.release()
@@ -163,7 +253,8 @@ export class PendingList {
   }
 
   #addBlock(index: number, block: PendingBlock): void {
-    this.#blocks.splice(index, 0, block)
+    if (index === this.#blocks.length) this.#blocks.push(block)
+    else this.#blocks.splice(index, 0, block)
     for (const owner of block.owners.keys()) this.#own(owner, block)
   }
 
@@ -179,49 +270,58 @@ export class PendingList {
       return
     }
     // The end is where a new block nearly always belongs.
-    const at = isBelow(blocks.at(-1)!.first, block.first) ? blocks.length : placeOf(blocks, block.first)
+    const first = firstOf(block)
+    const at = blocks.at(-1)!.compare(0, first) < 0 ? blocks.length : placeOf(blocks, block, first)
     blocks.splice(at, 0, block)
   }
 
-  #disown(owner: number, block: PendingBlock): void {
+  /** `near` is, or was, an ID in the block, which may be empty now. */
+  #disown(owner: number, block: PendingBlock, near: NumberId): void {
     const blocks = this.#owned.get(owner)
     assert(blocks !== undefined, 'an owner has the blocks of its rows')
-    const at = blocks[0] === block ? 0 : blocks.indexOf(block)
-    assert(at >= 0, 'an owner has the block of its row')
+    const at = blocks[0] === block ? 0 : placeOf(blocks, block, near)
+    assert(blocks[at] === block, 'an owner has the block of its row')
     blocks.splice(at, 1)
     if (blocks.length === 0) this.#owned.delete(owner)
   }
 }
 
+function idOf(block: PendingBlock | undefined, row: (block: PendingBlock) => number): StreamId | undefined {
+  if (block === undefined) return undefined
+  const id = new IdCell()
+  block.readId(row(block), id)
+  return toStreamId(id)
+}
+
+function firstOf(block: PendingBlock): IdCell {
+  const id = new IdCell()
+  block.readId(0, id)
+  return id
+}
+
 /** The first block whose last ID is not below the given one; else the last block (0 when there is none). */
-function blockFor(blocks: readonly PendingBlock[], id: StreamId): number {
+function blockFor(blocks: readonly PendingBlock[], id: NumberId): number {
   let low = 0
   let high = blocks.length - 1
   while (low < high) {
     const middle = (low + high) >>> 1
-    if (isBelow(blocks[middle]!.last, id)) low = middle + 1
+    const block = blocks[middle]!
+    if (block.compare(block.size - 1, id) < 0) low = middle + 1
     else high = middle
   }
   return Math.max(low, 0)
 }
 
-/** Where a block with this first ID belongs. */
-function placeOf(blocks: readonly PendingBlock[], first: StreamId): number {
+/** Where `block`, which holds or held the ID, is or belongs. */
+function placeOf(blocks: readonly PendingBlock[], block: PendingBlock, id: NumberId): number {
   let low = 0
   let high = blocks.length
   while (low < high) {
     const middle = (low + high) >>> 1
-    if (isBelow(blocks[middle]!.first, first)) low = middle + 1
+    const other = blocks[middle]!
+    if (other === block) return middle
+    if (other.compare(0, id) < 0) low = middle + 1
     else high = middle
   }
   return low
-}
-
-function isBelow(a: StreamId, b: StreamId): boolean {
-  return a.ms < b.ms || (a.ms === b.ms && a.seq < b.seq)
-}
-
-function isAt(block: PendingBlock, row: number, id: StreamId): boolean {
-  const found = block.idAt(row)
-  return found.ms === id.ms && found.seq === id.seq
 }

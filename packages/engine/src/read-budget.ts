@@ -39,7 +39,7 @@ export class ReadBudget {
   #takenOfKey = 0
 
   constructor(limits: ReadLimits) {
-    checkWhole('A count', limits.count)
+    checkCount(limits.count)
     if (limits.countTotal !== undefined) checkWhole('A count over all streams', limits.countTotal)
     if (limits.size !== undefined) checkWhole('A size', limits.size.bytesMax)
     this.#limits = limits
@@ -81,6 +81,11 @@ export class ReadBudget {
     const { size } = this.#limits
     return size !== undefined && this.#bytes >= size.bytesMax
   }
+}
+
+/** `Infinity` is no limit. */
+export function checkCount(count: number): void {
+  checkWhole('A count', count)
 }
 
 function checkWhole(what: string, count: number): void {

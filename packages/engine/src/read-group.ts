@@ -10,9 +10,11 @@ import type { Database } from './database.ts'
 import { oneMore } from './delivery-count.ts'
 import type { Consumer, Group } from './group.ts'
 import { ensureConsumer, markSeen, requireGroup, type ConsumerRef } from './group-commands.ts'
+import type { EntryCursor } from './entry-cursor.ts'
 import { nextId, type StreamId } from './id.ts'
 import { entriesReadAfter } from './lag.ts'
-import { ReadBudget, type ReadLimits } from './read-budget.ts'
+import { IdCell } from './number-id.ts'
+import { checkCount, ReadBudget, type ReadLimits } from './read-budget.ts'
 import { entriesAfter, type StreamEntries, type StreamPosition } from './read-range.ts'
 import type { Stream } from './stream.ts'
 
@@ -63,6 +65,29 @@ export function readGroup(database: Database, query: ReadGroupQuery, nowMs: numb
   return found
 }
 
+export interface DeliverQuery extends ConsumerRef {
+  /** At most so many; `Infinity` is no limit. */
+  readonly count: number
+  /** NOACK. */
+  readonly noAck?: boolean
+}
+
+/**
+ * XREADGROUP of one stream with `>`, COUNT and NOACK alone: delivers, and leaves a cursor before the first of the entries
+ * that it delivered; returns how many those are. Hot: nothing is allocated for any of them.
+ */
+export function deliverPacked(database: Database, query: DeliverQuery, nowMs: number, cursor: EntryCursor): number {
+  checkCount(query.count)
+  const stream = database.find(query.key, nowMs)
+  const group = requireGroup(stream, query)
+  const consumer = ensureConsumer(database, group, query, nowMs)
+  const count = stream!.runsAfter(group.last, query.count, () => {})
+  cursor.after(stream!, group.last, count)
+  const reader = { ref: query, group, consumer, nowMs }
+  commitDelivery(database, stream!, reader, { count, noAck: query.noAck === true })
+  return count
+}
+
 interface Reader {
   readonly ref: ConsumerRef
   readonly group: Group
@@ -85,18 +110,37 @@ function readNew(database: Database, stream: Stream, reader: Reader, query: Read
 }
 
 function deliver(database: Database, stream: Stream, reader: Reader, query: ReadGroupQuery): readonly DeliveredEntry[] {
-  const { group, consumer, ref, nowMs } = reader
-  const entries = entriesAfter(stream, group.lastId, reader.budget)
-  if (entries.length === 0) {
-    markSeen(database, consumer, ref, { nowMs, gotSome: false })
-    return entries
-  }
-  const ids: StreamId[] = []
-  for (let i = 0; i < entries.length; i++) ids.push(entries[i]!.id)
-  const entriesRead = entriesReadAfter(stream, group, ids)
-  const pending = query.noAck !== true
-  database.commit({ kind: 'delivered', ...ref, ids, atMs: nowMs, pending, lastId: ids.at(-1)!, entriesRead })
+  const entries = entriesAfter(stream, reader.group.lastId, reader.budget)
+  commitDelivery(database, stream, reader, { count: entries.length, noAck: query.noAck === true })
   return entries
+}
+
+/** The first `count` entries above the group's position, which are there, go to the consumer. */
+function commitDelivery(
+  database: Database,
+  stream: Stream,
+  reader: Omit<Reader, 'budget'>,
+  what: { readonly count: number; readonly noAck: boolean },
+): void {
+  const { group, consumer, ref, nowMs } = reader
+  const { count } = what
+  if (count === 0) {
+    markSeen(database, consumer, ref, { nowMs, gotSome: false })
+    return
+  }
+  const lastId = new IdCell()
+  stream.runsAfter(group.last, count, ({ segment, end }) => segment.ids.read(end - 1, lastId))
+  database.commit({
+    kind: 'delivered',
+    key: ref.key,
+    group: ref.group,
+    consumer: ref.consumer,
+    count,
+    atMs: nowMs,
+    pending: !what.noAck,
+    lastId,
+    entriesRead: entriesReadAfter(stream, group, count),
+  })
 }
 
 // As Redis: reading the history makes the consumer seen but not active, and a deleted entry is not delivered once more.

@@ -1,7 +1,8 @@
 /** Sources: redis.io/docs/latest/commands/xdelex, xackdel, xtrim, xadd; redis/redis #14130, #14552, #14623. */
 import { beforeEach, describe, expect, it } from 'vitest'
 import { append, trim, type TrimRule } from './append.ts'
-import { acknowledge, pendingSummary } from './claim.ts'
+import { acknowledge } from './acknowledge.ts'
+import { pendingSummary } from './claim.ts'
 import { Database } from './database.ts'
 import { createGroup } from './group-commands.ts'
 import { formatId, ID_ZERO, parseId, type StreamId } from './id.ts'

@@ -17,6 +17,8 @@ import type { Database } from './database.ts'
 import type { Group } from './group.ts'
 import type { GroupRef } from './group-commands.ts'
 import { compareIds, formatId, ID_MAX, ID_ZERO, isAscending, nextId, type StreamId } from './id.ts'
+import { IdList } from './id-list.ts'
+import { toStreamId } from './number-id.ts'
 import type { Stream } from './stream.ts'
 
 export type ReferenceRule = 'keepref' | 'delref' | 'acked'
@@ -81,7 +83,7 @@ export function acknowledgeAndDelete(
     return 1
   })
   if (acknowledged.length === 0) return outcomes
-  database.commit({ kind: 'acknowledged', key, group: ref.group, ids: acknowledged })
+  database.commit({ kind: 'acknowledged', key, group: ref.group, ids: IdList.of(acknowledged) })
   if (references === 'delref') dropPending(database, key, stream, acknowledged)
   if (doomed.length > 0) database.commit({ kind: 'entries-deleted', key, ids: doomed })
   return outcomes
@@ -159,7 +161,8 @@ class AcknowledgedTrim {
       return this.#doomed
     }
     let from: StreamId | undefined = ID_ZERO
-    this.#stream.nodes.walk((live, last) => {
+    this.#stream.nodes.walk((live, lastId) => {
+      const last = toStreamId(lastId)
       if (from === undefined || !this.#reaches(live, last)) return false
       this.#take(from, last)
       from = nextId(last)

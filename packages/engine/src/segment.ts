@@ -1,39 +1,43 @@
 /**
  * A segment is up to 4,096 consecutive entries, held in columns, their bytes packed into one arena.
  *
- *            0      1      2      3   …                 CAPACITY - 1
- *   ms     [0    ][0    ][1    ][5    ]    u32, above msBase        ┐ narrow (u16, u8 once sealed, where they fit);
- *   seq    [0    ][1    ][0    ][0    ]    u16, above seqBase       ┘ a wide segment has exact u64 columns instead
+ *            0      1      2      3   …                 4,095
+ *   id     [1-0  ][1-1  ][2-0  ][6-0  ]    two narrow columns, 3 to 6 bytes a row, or wide ones of 16 (id-columns.ts)
  *   end    [17   ][40   ][58   ][71   ]    u32, where the entry's body ends in the arena
  *   shape  [1    ][1    ][129  ][0    ]    u8: 0 = names in the body, n = names of nameSets[n - 1]; +128 = deleted
  *                           ▲        ▲
  *                       tombstone  count (next free row)
  *
  *   arena  │ len value len value │ len value … │        body with a name set: one length and value per field
- *          │ pairs len name len value …        │        body without (shape 0); lengths are LEB128
+ *          │ pairs len name len value …        │        body without (shape 0)
  *
  * Rows are appended in ID order and never move, so a search is a binary search over two columns and touches no object.
  * A deleted row stays as a tombstone; when more than half of a segment is dead the log asks for a `compacted` copy, and
  * when all of it is, drops it. Arena bytes are never overwritten: views of them stay valid as long as somebody holds
  * them, and keep the arena alive.
  *
- * An ID that does not fit the narrow columns (more than 49 days above the first, a sequence number of 65,536 and more)
- * goes to a new, wide segment, which takes any ID.
+ * A narrow segment holds plain IDs only (number-id.ts) and works on numbers. An ID that does not fit its columns (2^53
+ * and more, or far from the ones before) goes to a new segment, narrow or wide; a wide one takes any ID.
  */
 import assert from 'node:assert'
-import { ID_ZERO, type StreamId } from './id.ts'
+import { Arena, lengthBytes } from './arena.ts'
+import { EntryView } from './entry-view.ts'
+import type { StreamId } from './id.ts'
+import { IdColumns } from './id-columns.ts'
 import type { Meter } from './meter.ts'
 import { NameSet } from './name-set.ts'
+import { IdCell, toStreamId, type NumberId } from './number-id.ts'
+import type { PackedFields } from './packed-fields.ts'
 
-const CAPACITY = 4096
+const ROWS_MAX = 4096
 // Beyond this the arena takes no further entry, unless it is the segment's first (an entry may be larger).
 const ARENA_BYTES_MAX = 1 << 20
-const ROWS_MIN = 16
-const ARENA_BYTES_MIN = 512
+const ROWS_MIN = 8
+const ROWS_GROWTH = 1.5
 const NAME_SETS_MAX = 16
 const DELETED = 128
-const U16_SIZE = 65_536n
-const U32_SIZE = 2n ** 32n
+// An ID that does not fit behind fewer rows than this gets a wide segment: the next one may not fit either.
+const NARROW_ROWS_MIN = 64
 // The object itself and its typed arrays, about 110 bytes each; measured with a million one-row segments.
 const OVERHEAD_BYTES = 900
 
@@ -43,37 +47,41 @@ export interface StreamEntry {
   readonly fields: readonly Uint8Array[]
 }
 
+/** Rows `from` to `end - 1` of a segment, none of which is deleted. */
+export interface SegmentRun {
+  readonly segment: Segment
+  readonly from: number
+  readonly end: number
+}
+
 export class Segment {
-  readonly #msBase: bigint
-  readonly #seqBase: bigint
-  #ms: Uint16Array | Uint32Array | BigUint64Array
-  #seq: Uint8Array | Uint16Array | BigUint64Array
+  readonly ids: IdColumns
   #end: Uint32Array
   #shape: Uint8Array
-  #arena: Uint8Array
-  #used = 0
+  readonly #arena: Arena
   #count = 0
   #live = 0
   #firstLive = 0
   readonly #nameSets: NameSet[] = []
   readonly #meter: Meter
 
-  private constructor(base: StreamId, isWide: boolean, meter: Meter) {
-    this.#msBase = base.ms
-    this.#seqBase = base.seq
-    this.#ms = isWide ? new BigUint64Array(ROWS_MIN) : new Uint32Array(ROWS_MIN)
-    this.#seq = isWide ? new BigUint64Array(ROWS_MIN) : new Uint16Array(ROWS_MIN)
-    this.#end = new Uint32Array(ROWS_MIN)
-    this.#shape = new Uint8Array(ROWS_MIN)
-    this.#arena = new Uint8Array(ARENA_BYTES_MIN)
+  private constructor(ids: IdColumns, places: { rows: number; bytes: number | undefined }, meter: Meter) {
+    this.ids = ids
+    this.#end = new Uint32Array(places.rows)
+    this.#shape = new Uint8Array(places.rows)
+    this.#arena = new Arena(places.bytes)
     this.#meter = meter
     meter.add(this.#allocatedBytes() + OVERHEAD_BYTES)
   }
 
-  /** An empty segment whose first entry is to be `first`; `isWide` when the ID did not fit the segment before. */
-  static create(first: StreamId, isWide: boolean, meter: Meter): Segment {
-    if (isWide) return new Segment(ID_ZERO, true, meter)
-    return new Segment({ ms: first.ms, seq: first.seq < U16_SIZE ? 0n : first.seq }, false, meter)
+  /** An empty segment for an entry whose ID did not fit, or had no room, in the one before. */
+  static create(first: NumberId, before: Segment | undefined, meter: Meter): Segment {
+    const isFull = before !== undefined && before.ids.fits(first)
+    const isWide = first.wide !== undefined || (before !== undefined && !isFull && before.#count < NARROW_ROWS_MIN)
+    // Behind a full segment the next will be full as well, most likely.
+    const rows = isFull ? Math.max(before.#count >>> 2, ROWS_MIN) : ROWS_MIN
+    const bytes = isFull ? before.#arena.used >>> 2 : undefined
+    return new Segment(IdColumns.create(first, isWide, rows), { rows, bytes }, meter)
   }
 
   /** Rows in use, tombstones included. */
@@ -87,7 +95,7 @@ export class Segment {
 
   /** Arena bytes in use, those of tombstones included. */
   get usedBytes(): number {
-    return this.#used
+    return this.#arena.used
   }
 
   /** The first row that is not deleted; `count` when all are. */
@@ -106,76 +114,67 @@ export class Segment {
     return this.#shape[row]! >= DELETED
   }
 
+  idAt(row: number): StreamId {
+    const id = new IdCell()
+    this.ids.read(row, id)
+    return toStreamId(id)
+  }
+
+  /** Where the run of rows that are not deleted ends which begins at `row`, after at most so many. */
+  runEnd(row: number, rowsMax: number): number {
+    const end = Math.min(row + rowsMax, this.#count)
+    if (this.#live === this.#count) return end
+    let at = row
+    while (at < end && !this.isDeleted(at)) at++
+    return at
+  }
+
   /** Whether there is room for an entry of about so many bytes. */
   hasRoom(bytes: number): boolean {
-    return this.#count < CAPACITY && (this.#count === 0 || this.#used + bytes <= ARENA_BYTES_MAX)
-  }
-
-  /** Whether the columns can hold the ID. */
-  fits(id: StreamId): boolean {
-    if (this.#ms instanceof BigUint64Array) return true
-    const seq = id.seq - this.#seqBase
-    return id.ms - this.#msBase < U32_SIZE && seq >= 0n && seq < U16_SIZE
-  }
-
-  idAt(row: number): StreamId {
-    return { ms: this.#msAt(row), seq: this.#seqAt(row) }
+    return this.#count < ROWS_MAX && (this.#count === 0 || this.#arena.used + bytes <= ARENA_BYTES_MAX)
   }
 
   /** The first row whose ID is not below the given one; `count` when all are. */
-  lowerBound(id: StreamId): number {
-    let low = 0
-    let high = this.#count
-    while (low < high) {
-      const middle = (low + high) >>> 1
-      const ms = this.#msAt(middle)
-      if (ms < id.ms || (ms === id.ms && this.#seqAt(middle) < id.seq)) low = middle + 1
-      else high = middle
-    }
-    return low
+  lowerBound(id: NumberId): number {
+    return this.ids.lowerBound(id, this.#count)
   }
 
   /** The row of an entry that is there and not deleted, else -1. */
-  find(id: StreamId): number {
+  find(id: NumberId): number {
     const row = this.lowerBound(id)
     if (row === this.#count || this.isDeleted(row)) return -1
-    return this.#msAt(row) === id.ms && this.#seqAt(row) === id.seq ? row : -1
+    return this.ids.compare(row, id) === 0 ? row : -1
   }
 
-  /** Adds an entry; its ID is above the last row's, and `fits` and `hasRoom` said yes. */
-  append(id: StreamId, fields: readonly Uint8Array[], names: NameSet): void {
-    assert(this.#count < CAPACITY, 'append to a full segment')
+  /** Adds an entry; its ID is above the last row's and fits, and `hasRoom` said yes. */
+  append(id: NumberId, fields: PackedFields, names: NameSet): void {
+    assert(this.#count < ROWS_MAX, 'append to a full segment')
     if (this.#count === this.#end.length) this.#growRows()
-    const row = this.#count
     const shape = this.#shapeOf(names)
-    this.#used = shape === 0 ? this.#writeWithNames(fields) : this.#writeValues(fields)
-    this.#setId(row, id)
-    this.#end[row] = this.#used
-    this.#shape[row] = shape
-    if (this.#live === 0) this.#firstLive = row
-    this.#count++
-    this.#live++
+    this.#writeBody(fields, shape === 0)
+    this.#addRow(id, shape)
   }
 
-  entryAt(row: number): StreamEntry {
-    return { id: this.idAt(row), fields: this.fieldsAt(row) }
+  /** Moves a view to a row. */
+  look(row: number, view: EntryView): void {
+    this.ids.read(row, view.id)
+    const shape = this.#shape[row]! & (DELETED - 1)
+    const start = row === 0 ? 0 : this.#end[row - 1]!
+    if (shape === 0) {
+      this.#lookWithNames(start, view)
+      return
+    }
+    const names = this.#nameSets[shape - 1]!
+    view.names = names
+    view.arena = this.#arena.bytes
+    view.reserve(names.count)
+    readValues(this.#arena, start, view)
   }
 
   fieldsAt(row: number): Uint8Array[] {
-    const shape = this.#shape[row]! & (DELETED - 1)
-    let at = row === 0 ? 0 : this.#end[row - 1]!
-    const names = shape === 0 ? undefined : this.#nameSets[shape - 1]!.names
-    const fields: Uint8Array[] = []
-    if (names === undefined) at += lebSize(this.#readLeb(at))
-    const end = this.#end[row]!
-    for (let i = 0; at < end; i++) {
-      if (names !== undefined) fields.push(names[i]!)
-      const bytes = this.#readLeb(at)
-      at += lebSize(bytes)
-      fields.push(this.#arena.subarray(at, at + bytes))
-      at += bytes
-    }
-    return fields
+    const view = new EntryView()
+    this.look(row, view)
+    return view.fields()
   }
 
   /** Makes a row a tombstone. */
@@ -188,33 +187,24 @@ export class Segment {
     while (this.#firstLive < this.#count && this.isDeleted(this.#firstLive))
   }
 
-  /**
-   * Gives back what was allocated for growth, and takes narrower columns when a minute's entries or less have no long
-   * distances: called when the segment gets no more entries for now. Saves 3 of 11 bytes a row.
-   */
+  /** Gives back what was allocated for growth: called when the segment gets no more entries for now. */
   seal(): void {
-    const before = this.#allocatedBytes()
-    this.#ms = isBelow(this.#ms, this.#count, 2 ** 16)
-      ? new Uint16Array(this.#ms.subarray(0, this.#count))
-      : this.#ms.slice(0, this.#count)
-    this.#seq = isBelow(this.#seq, this.#count, 2 ** 8)
-      ? new Uint8Array(this.#seq.subarray(0, this.#count))
-      : this.#seq.slice(0, this.#count)
-    this.#end = this.#end.slice(0, this.#count)
-    this.#shape = this.#shape.slice(0, this.#count)
-    this.#arena = this.#arena.slice(0, this.#used)
-    this.#meter.add(this.#allocatedBytes() - before)
+    this.#resizing(() => {
+      this.#resizeRows(this.#count)
+      this.#arena.shrink()
+    })
   }
 
   /** The same entries without the tombstones; in the same account this segment is to be released. */
   compacted(meter: Meter = this.#meter): Segment {
-    const base = { ms: this.#msBase, seq: this.#seqBase }
-    const copy = new Segment(base, this.#ms instanceof BigUint64Array, meter)
+    const id = new IdCell()
+    const places = { rows: Math.max(this.#live, ROWS_MIN), bytes: undefined }
+    const copy = new Segment(this.ids.alike(places.rows), places, meter)
+    for (const names of this.#nameSets) copy.#shapeOf(names)
     for (let row = this.#firstLive; row < this.#count; row++) {
       if (this.isDeleted(row)) continue
-      const shape = this.#shape[row]!
-      const names = shape === 0 ? NameSet.of(this.fieldsAt(row)) : this.#nameSets[shape - 1]!
-      copy.append(this.idAt(row), this.fieldsAt(row), names)
+      this.ids.read(row, id)
+      copy.#take(this, row, id)
     }
     return copy
   }
@@ -226,128 +216,116 @@ export class Segment {
     this.#meter.add(-bytes)
   }
 
-  #msAt(row: number): bigint {
-    const value = this.#ms[row]!
-    return typeof value === 'bigint' ? value : this.#msBase + BigInt(value)
+  #take(from: Segment, row: number, id: IdCell): void {
+    const start = row === 0 ? 0 : from.#end[row - 1]!
+    const end = from.#end[row]!
+    this.#meter.add(this.#arena.reserve(end - start))
+    this.#arena.putRaw(from.#arena, start, end)
+    this.#addRow(id, from.#shape[row]!)
   }
 
-  #seqAt(row: number): bigint {
-    const value = this.#seq[row]!
-    return typeof value === 'bigint' ? value : this.#seqBase + BigInt(value)
-  }
-
-  #setId(row: number, id: StreamId): void {
-    if (this.#ms instanceof BigUint64Array) this.#ms[row] = id.ms
-    else this.#ms[row] = Number(id.ms - this.#msBase)
-    if (this.#seq instanceof BigUint64Array) this.#seq[row] = id.seq
-    else this.#seq[row] = Number(id.seq - this.#seqBase)
+  #addRow(id: NumberId, shape: number): void {
+    const row = this.#count
+    const grown = this.ids.set(row, id)
+    if (grown > 0) this.#meter.add(grown)
+    this.#end[row] = this.#arena.used
+    this.#shape[row] = shape
+    if (this.#live === 0) this.#firstLive = row
+    this.#count++
+    this.#live++
   }
 
   /** 1 + the index of the name set; 0 when the segment has too many of them and the body is to carry the names. */
   #shapeOf(names: NameSet): number {
-    for (let i = 0; i < this.#nameSets.length; i++) if (this.#nameSets[i]!.equals(names)) return i + 1
-    if (this.#nameSets.length === NAME_SETS_MAX) return 0
+    const sets = this.#nameSets
+    for (let i = 0; i < sets.length; i++) if (sets[i] === names) return i + 1
+    for (let i = 0; i < sets.length; i++) if (sets[i]!.equals(names)) return i + 1
+    if (sets.length === NAME_SETS_MAX) return 0
     this.#meter.add(nameSetBytes(names))
-    return this.#nameSets.push(names)
+    return sets.push(names)
   }
 
-  #writeValues(fields: readonly Uint8Array[]): number {
-    let bytes = 0
-    for (let i = 1; i < fields.length; i += 2) bytes += lebSize(fields[i]!.length) + fields[i]!.length
-    this.#reserve(bytes)
-    let at = this.#used
-    for (let i = 1; i < fields.length; i += 2) at = this.#write(at, fields[i]!)
-    return at
-  }
-
-  #writeWithNames(fields: readonly Uint8Array[]): number {
-    let bytes = lebSize(fields.length / 2)
-    for (let i = 0; i < fields.length; i++) bytes += lebSize(fields[i]!.length) + fields[i]!.length
-    this.#reserve(bytes)
-    let at = this.#writeLeb(this.#used, fields.length / 2)
-    for (let i = 0; i < fields.length; i++) at = this.#write(at, fields[i]!)
-    return at
-  }
-
-  #write(from: number, bytes: Uint8Array): number {
-    const at = this.#writeLeb(from, bytes.length)
-    // `set` takes 19 ns whatever the length up to 256 bytes; a loop 13 ns for 5 bytes, 24 for 13, 94 for 64.
-    this.#arena.set(bytes, at)
-    return at + bytes.length
-  }
-
-  #writeLeb(from: number, value: number): number {
-    let at = from
-    let rest = value
-    while (rest > 127) {
-      this.#arena[at++] = (rest & 127) | 128
-      rest >>>= 7
+  #writeBody(fields: PackedFields, isWithNames: boolean): void {
+    const { starts, ends, first, count } = fields
+    const step = isWithNames ? 1 : 2
+    const from = isWithNames ? first : first + 1
+    let bytes = isWithNames ? lengthBytes(count / 2) : 0
+    for (let i = from; i < first + count; i += step) {
+      const length = ends[i]! - starts[i]!
+      bytes += lengthBytes(length) + length
     }
-    this.#arena[at++] = rest
-    return at
+    const grown = this.#arena.reserve(bytes)
+    if (grown > 0) this.#meter.add(grown)
+    if (isWithNames) this.#arena.putLength(count / 2)
+    for (let i = from; i < first + count; i += step) this.#arena.put(fields, i)
   }
 
-  #readLeb(from: number): number {
-    let value = 0
-    for (let at = from, shift = 0; ; at++, shift += 7) {
-      const byte = this.#arena[at]!
-      value |= (byte & 127) << shift
-      if (byte < 128) return value
+  #lookWithNames(start: number, view: EntryView): void {
+    const arena = this.#arena
+    const pairs = arena.lengthAt(start)
+    const starts = new Int32Array(pairs * 2)
+    const ends = new Int32Array(pairs * 2)
+    let at = start + lengthBytes(pairs)
+    for (let i = 0; i < starts.length; i++) {
+      const length = arena.lengthAt(at)
+      starts[i] = at + lengthBytes(length)
+      at = ends[i] = starts[i]! + length
     }
-  }
-
-  #reserve(bytes: number): void {
-    const needed = this.#used + bytes
-    if (needed <= this.#arena.length) return
-    const grown = new Uint8Array(Math.max(needed, this.#arena.length * 2))
-    grown.set(this.#arena.subarray(0, this.#used))
-    this.#meter.add(grown.length - this.#arena.length)
-    this.#arena = grown
+    view.names = NameSet.of({ bytes: arena.bytes, view: undefined, starts, ends, first: 0, count: pairs * 2 })
+    view.arena = arena.bytes
+    view.reserve(pairs)
+    for (let i = 0; i < pairs; i++) {
+      view.valueStarts[i] = starts[i * 2 + 1]!
+      view.valueEnds[i] = ends[i * 2 + 1]!
+    }
   }
 
   #growRows(): void {
+    const rows = Math.max(Math.trunc(this.#end.length * ROWS_GROWTH), ROWS_MIN)
+    this.#resizing(() => this.#resizeRows(Math.min(rows, ROWS_MAX)))
+  }
+
+  #resizeRows(rows: number): void {
+    this.ids.resize(this.#count, rows)
+    const { count } = this
+    const end = this.#end.subarray(0, count)
+    const shape = this.#shape.subarray(0, count)
+    this.#end = new Uint32Array(rows)
+    this.#end.set(end)
+    this.#shape = new Uint8Array(rows)
+    this.#shape.set(shape)
+  }
+
+  #resizing(resize: () => void): void {
     const before = this.#allocatedBytes()
-    const rows = Math.min(Math.max(this.#end.length * 2, ROWS_MIN), CAPACITY)
-    this.#ms =
-      this.#ms instanceof BigUint64Array ? grown(this.#ms, BigUint64Array, rows) : grown(this.#ms, Uint32Array, rows)
-    this.#seq =
-      this.#seq instanceof BigUint64Array ? grown(this.#seq, BigUint64Array, rows) : grown(this.#seq, Uint16Array, rows)
-    this.#end = grown(this.#end, Uint32Array, rows)
-    this.#shape = grown(this.#shape, Uint8Array, rows)
+    resize()
     this.#meter.add(this.#allocatedBytes() - before)
   }
 
   #allocatedBytes(): number {
-    return (
-      this.#ms.byteLength + this.#seq.byteLength + this.#end.byteLength + this.#shape.byteLength + this.#arena.length
-    )
+    return this.ids.byteLength + this.#end.byteLength + this.#shape.byteLength + this.#arena.bytes.length
   }
 }
 
-function grown<T extends { set(from: T): void }>(column: T, create: new (rows: number) => T, rows: number): T {
-  const larger = new create(rows)
-  larger.set(column)
-  return larger
-}
-
-/** Whether the column is not a wide one and its first rows are all below the limit. */
-function isBelow<T extends object>(
-  column: T | BigUint64Array,
-  rows: number,
-  limit: number,
-): column is T & ArrayLike<number> {
-  if (column instanceof BigUint64Array) return false
-  for (let row = 0; row < rows; row++) if ((column as ArrayLike<number>)[row]! >= limit) return false
-  return true
+/** Finds the values of a body that has no names in it. Hot. */
+function readValues(arena: Arena, start: number, view: EntryView): void {
+  const { bytes } = arena
+  const { valueStarts, valueEnds } = view
+  const values = view.names.count
+  let at = start
+  for (let i = 0; i < values; i++) {
+    let length = bytes[at]!
+    if (length < 128) at++
+    else {
+      length = arena.lengthAt(at)
+      at += lengthBytes(length)
+    }
+    valueStarts[i] = at
+    at += length
+    valueEnds[i] = at
+  }
 }
 
 function nameSetBytes(names: NameSet): number {
   return names.bytes + 120 * names.names.length + 100
-}
-
-function lebSize(value: number): number {
-  if (value < 128) return 1
-  if (value < 16_384) return 2
-  if (value < 2_097_152) return 3
-  return value < 268_435_456 ? 4 : 5
 }

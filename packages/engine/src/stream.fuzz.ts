@@ -2,12 +2,17 @@
 import { expect, it } from 'vitest'
 import { compareIds, formatId, ID_MAX, ID_ZERO, nextId, type StreamId } from './id.ts'
 import { Meter } from './meter.ts'
+import { IdCell } from './number-id.ts'
+import { FieldPacker, type PackedFields } from './packed-fields.ts'
 import { Seeded } from './seeded.ts'
 import type { StreamEntry } from './segment.ts'
 import { Stream } from './stream.ts'
 
 const SEED = Number(process.env['MILLRACE_SEED'] ?? Math.floor(Math.random() * 2 ** 31))
 const ROUNDS = 30
+
+const packed = (fields: readonly string[]): PackedFields =>
+  new FieldPacker().pack(fields.map((text) => Buffer.from(text, 'latin1')))
 
 interface PlainEntry {
   readonly id: StreamId
@@ -66,11 +71,7 @@ it(`agrees with a plain array, seed ${SEED}`, { timeout: 60_000 }, () => {
   for (let round = 0; round < ROUNDS; round++) {
     for (let i = random.below(1500); i > 0; i--) {
       const entry = { id: laterId(random, stream.lastId), fields: someFields(random) }
-      stream.append(
-        entry.id,
-        entry.fields.map((text) => Buffer.from(text, 'latin1')),
-        stream.nodes.count === 0 || random.below(50) === 0,
-      )
+      stream.append(IdCell.of(entry.id), packed(entry.fields), stream.nodes.count === 0 || random.below(50) === 0)
       plain.push(entry)
     }
     checkLooks(random, stream, plain)
@@ -96,9 +97,9 @@ it(`agrees with a plain array, seed ${SEED}`, { timeout: 60_000 }, () => {
 
 it('keeps what it handed out, whatever happens to the entry', () => {
   const stream = new Stream(new Meter())
-  stream.append({ ms: 1n, seq: 0n }, [Buffer.from('f'), Buffer.from('kept')], true)
+  stream.append(IdCell.of({ ms: 1n, seq: 0n }), packed(['f', 'kept']), true)
   const [entry] = stream.range(ID_ZERO, ID_MAX, 1)
-  for (let i = 2n; i < 20_000n; i++) stream.append({ ms: i, seq: 0n }, [Buffer.from('f'), Buffer.from('other')], false)
+  for (let i = 2n; i < 20_000n; i++) stream.append(IdCell.of({ ms: i, seq: 0n }), packed(['f', 'other']), false)
   stream.removeThrough({ ms: 15_000n, seq: 0n })
   expect(Buffer.from(entry!.fields[1]!).toString()).toBe('kept')
 })
@@ -108,7 +109,7 @@ it('gives the memory of deleted entries back', () => {
   const stream = new Stream(meter)
   const empty = meter.bytes
   for (let i = 1n; i <= 100_000n; i++)
-    stream.append({ ms: i, seq: 0n }, [Buffer.from('f'), Buffer.from('v'.repeat(64))], i % 50n === 1n)
+    stream.append(IdCell.of({ ms: i, seq: 0n }), packed(['f', 'v'.repeat(64)]), i % 50n === 1n)
   const full = meter.bytes
   stream.removeThrough({ ms: 99_990n, seq: 0n })
   expect(stream.length).toBe(10)
@@ -120,8 +121,8 @@ it('gives the memory of large entries back though each segment keeps one', () =>
   const meter = new Meter()
   const stream = new Stream(meter)
   const empty = meter.bytes
-  const large = Buffer.alloc(20_000)
-  for (let i = 1n; i <= 500n; i++) stream.append({ ms: i, seq: 0n }, [Buffer.from('f'), large], true)
+  const large = '\0'.repeat(20_000)
+  for (let i = 1n; i <= 500n; i++) stream.append(IdCell.of({ ms: i, seq: 0n }), packed(['f', large]), true)
   for (let i = 1n; i <= 500n; i++) if (i % 50n !== 0n) stream.delete({ ms: i, seq: 0n })
   expect(stream.length).toBe(10)
   expect(meter.bytes - empty).toBeLessThan(4 * 10 * large.length)

@@ -9,16 +9,19 @@
  * Only the database's `apply` calls what changes a stream; commands read it.
  */
 import assert from 'node:assert'
-import { compareIds, ID_ZERO, type StreamId } from './id.ts'
+import { EntryCursor } from './entry-cursor.ts'
+import { ID_ZERO, type StreamId } from './id.ts'
 import { Group } from './group.ts'
 import { Meter } from './meter.ts'
 import { RecentNameSets } from './name-set.ts'
 import { Nodes } from './nodes.ts'
+import { compareNumberIds, IdCell, toStreamId, type NumberId } from './number-id.ts'
+import { fieldBytes, type PackedFields } from './packed-fields.ts'
 import { IDEMPOTENCY_DEFAULT, Producers } from './producers.ts'
-import { Segment, type StreamEntry } from './segment.ts'
+import { Segment, type SegmentRun, type StreamEntry } from './segment.ts'
 
 // The object, its maps and its node table's; measured with 100,000 empty streams.
-const STREAM_BYTES = 1400
+const STREAM_BYTES = 1200
 // A segment is compacted when more than half of it is dead, but not for a handful of small rows.
 const COMPACT_ROWS_MIN = 64
 const COMPACT_BYTES_MIN = 65_536
@@ -26,16 +29,17 @@ const COMPACT_BYTES_MIN = 65_536
 export class Stream {
   /** Tells it from the other values that a key can hold. */
   readonly type = 'stream'
-  /** The last ID ever given, whether or not its entry is still there. */
-  lastId: StreamId = ID_ZERO
-  /** The highest ID that was deleted on its own (not trimmed). */
-  maxDeletedId: StreamId = ID_ZERO
+  /** `lastId` in numbers. */
+  readonly last = new IdCell()
+  /** `maxDeletedId` in numbers. */
+  readonly maxDeleted = new IdCell()
   /** Entries ever added. */
   entriesAdded = 0
   /** What its idempotent producers sent lately; undefined: none ever did, and the settings are the defaults. */
   producers: Producers | undefined = undefined
   readonly nodes: Nodes
   readonly #segments: Segment[] = []
+  readonly #key = new IdCell()
   readonly #names = new RecentNameSets()
   readonly #groups = new Map<string, Group>()
   readonly #meter: Meter
@@ -53,68 +57,99 @@ export class Stream {
     return this.#length
   }
 
+  /** The last ID ever given, whether or not its entry is still there. */
+  get lastId(): StreamId {
+    return toStreamId(this.last)
+  }
+
+  /** The highest ID that was deleted on its own (not trimmed). */
+  get maxDeletedId(): StreamId {
+    return toStreamId(this.maxDeleted)
+  }
+
+  set maxDeletedId(id: StreamId) {
+    this.maxDeleted.setId(id)
+  }
+
+  /** For cursors. */
+  get segments(): readonly Segment[] {
+    return this.#segments
+  }
+
   get memoryBytes(): number {
     return this.#meter.bytes
   }
 
   /** The ID of the first entry that is there; 0-0 when there is none. */
   get firstId(): StreamId {
+    const id = new IdCell()
+    this.readFirst(id)
+    return toStreamId(id)
+  }
+
+  /** `firstId` in numbers. */
+  readFirst(into: IdCell): void {
     const segment = this.#segments[0]
-    return segment === undefined ? ID_ZERO : segment.idAt(segment.firstLive)
+    if (segment === undefined) into.setPlain(0, 0)
+    else segment.ids.read(segment.firstLive, into)
   }
 
   /** The ID of the last entry that is there; 0-0 when there is none. */
   get lastEntryId(): StreamId {
     const segment = this.#segments.at(-1)
-    return segment === undefined ? ID_ZERO : segment.idAt(segment.lastLive)
+    if (segment === undefined) return ID_ZERO
+    const id = new IdCell()
+    segment.ids.read(segment.lastLive, id)
+    return toStreamId(id)
   }
 
   has(id: StreamId): boolean {
-    const segment = this.#segments[this.#segmentFor(id)]
-    return segment !== undefined && segment.find(id) >= 0
+    this.#key.setId(id)
+    const segment = this.#segments[this.segmentFor(this.#key)]
+    return segment !== undefined && segment.find(this.#key) >= 0
   }
 
   /** The fields of an entry that is there. */
   fieldsOf(id: StreamId): Uint8Array[] | undefined {
-    const segment = this.#segments[this.#segmentFor(id)]
-    const row = segment?.find(id) ?? -1
+    this.#key.setId(id)
+    const segment = this.#segments[this.segmentFor(this.#key)]
+    const row = segment?.find(this.#key) ?? -1
     return row < 0 ? undefined : segment!.fieldsAt(row)
   }
 
   /** The first `countMax` entries from an ID up to another, both included. */
   range(from: StreamId, to: StreamId, countMax: number): StreamEntry[] {
-    const found: StreamEntry[] = []
-    if (countMax <= 0 || compareIds(from, to) > 0) return found
-    for (let index = this.#segmentFor(from); index < this.#segments.length; index++) {
-      const segment = this.#segments[index]!
-      for (let row = segment.lowerBound(from); row < segment.count; row++) {
-        if (segment.isDeleted(row)) continue
-        const id = segment.idAt(row)
-        if (compareIds(id, to) > 0) return found
-        found.push({ id, fields: segment.fieldsAt(row) })
-        if (found.length >= countMax) return found
-      }
-    }
-    return found
+    const cursor = new EntryCursor()
+    cursor.forward(this, IdCell.of(from), IdCell.of(to), countMax)
+    return collect(cursor)
   }
 
   /** The last `countMax` entries of the same range, the newest first. */
   rangeBackward(from: StreamId, to: StreamId, countMax: number): StreamEntry[] {
-    const found: StreamEntry[] = []
-    if (countMax <= 0 || compareIds(from, to) > 0) return found
-    for (let index = Math.min(this.#segmentFor(to), this.#segments.length - 1); index >= 0; index--) {
+    const cursor = new EntryCursor()
+    cursor.backward(this, IdCell.of(from), IdCell.of(to), countMax)
+    return collect(cursor)
+  }
+
+  /**
+   * Visits the first `countMax` entries above an ID as runs of rows, none of which is deleted;
+   * returns how many there are.
+   */
+  runsAfter(id: NumberId, countMax: number, visit: (run: SegmentRun) => void): number {
+    const from = IdCell.copyOf(id)
+    if (!from.increment()) return 0
+    let visited = 0
+    for (let index = this.segmentFor(from); index < this.#segments.length && visited < countMax; index++) {
       const segment = this.#segments[index]!
-      let row = segment.lowerBound(to)
-      if (row === segment.count || compareIds(segment.idAt(row), to) > 0) row--
-      for (; row >= 0; row--) {
-        if (segment.isDeleted(row)) continue
-        const id = segment.idAt(row)
-        if (compareIds(id, from) < 0) return found
-        found.push({ id, fields: segment.fieldsAt(row) })
-        if (found.length >= countMax) return found
+      for (let row = segment.lowerBound(from); row < segment.count && visited < countMax;) {
+        const end = segment.runEnd(row, countMax - visited)
+        if (end > row) visit({ segment, from: row, end })
+        visited += end - row
+        // Where a run ends before its limit, there is a tombstone.
+        row = end + 1
       }
     }
-    return found
+    return visited
   }
 
   /** The ID of the `index`-th entry that is there, in order; it exists. */
@@ -127,7 +162,10 @@ export class Stream {
       }
       for (let row = segment.firstLive; row < segment.count; row++) {
         if (segment.isDeleted(row)) continue
-        if (skip-- === 0) return segment.idAt(row)
+        if (skip-- > 0) continue
+        const id = new IdCell()
+        segment.ids.read(row, id)
+        return toStreamId(id)
       }
     }
     assert.fail('an index below the length')
@@ -135,9 +173,10 @@ export class Stream {
 
   /** How many entries that are there have an ID below the given one. */
   countBelow(id: StreamId): number {
+    const bound = IdCell.of(id)
     let count = 0
     for (const segment of this.#segments) {
-      const end = segment.lowerBound(id)
+      const end = segment.lowerBound(bound)
       if (end === segment.count) count += segment.live
       else {
         for (let row = segment.firstLive; row < end; row++) if (!segment.isDeleted(row)) count++
@@ -147,57 +186,74 @@ export class Stream {
     return count
   }
 
-  /** Adds an entry whose ID is above `lastId`. */
-  append(id: StreamId, fields: readonly Uint8Array[], startsNode: boolean): void {
-    assert(compareIds(id, this.lastId) > 0, 'IDs of a stream increase')
+  /** Adds an entry whose ID is above the last one. */
+  append(id: NumberId, fields: PackedFields, startsNode: boolean): void {
+    assert(compareNumberIds(id, this.last) > 0, 'IDs of a stream increase')
     const names = this.#names.of(fields)
-    let bytes = 0
-    for (let i = 0; i < fields.length; i++) bytes += fields[i]!.length + 5
-    this.#tailFor(id, bytes).append(id, fields, names)
+    this.#tailFor(id, fieldBytes(fields) + fields.count * 5).append(id, fields, names)
     this.nodes.append(id, fields, names, startsNode)
-    this.lastId = id
+    this.last.copy(id)
     this.entriesAdded++
     this.#length++
   }
 
   /** Sets the last ID, which is not below the last entry that is there. */
   setLastId(id: StreamId): void {
-    this.lastId = id
+    this.last.setId(id)
     const index = this.#segments.length - 1
     const tail = this.#segments[index]
     // Tombstones above it would stand before lower IDs to come, and rows are found by their order.
-    if (tail !== undefined && compareIds(tail.idAt(tail.count - 1), id) > 0) this.#compactSegment(index)
+    if (tail !== undefined && tail.ids.compare(tail.count - 1, this.last) > 0) this.#compactSegment(index)
   }
 
   /** Deletes one entry, which is there. */
   delete(id: StreamId): void {
     this.removeOne(id)
-    if (compareIds(id, this.maxDeletedId) > 0) this.maxDeletedId = id
+    const key = IdCell.of(id)
+    if (compareNumberIds(key, this.maxDeleted) > 0) this.maxDeleted.copy(key)
   }
 
   /** Removes one entry, which is there, as a trim does: the highest deleted ID stays. */
   removeOne(id: StreamId): void {
-    const index = this.#segmentFor(id)
+    const key = IdCell.of(id)
+    const index = this.segmentFor(key)
     const segment = this.#segments[index]
-    const row = segment?.find(id) ?? -1
+    const row = segment?.find(key) ?? -1
     assert(segment !== undefined && row >= 0, 'an entry to delete is there')
     segment.delete(row)
-    this.nodes.delete(id)
+    this.nodes.delete(key)
     this.#length--
     this.#tidySegment(index)
   }
 
   /** Removes all entries up to an ID from the front, as a trim does; returns how many were there. */
-  removeThrough(through: StreamId): number {
+  removeThrough(id: StreamId): number {
+    const through = IdCell.of(id)
+    const last = new IdCell()
     let removed = 0
-    while (this.nodes.headLive !== undefined && compareIds(this.nodes.headLast, through) <= 0) {
-      removed += this.nodes.headLive
+    for (let live = this.nodes.headLive; live !== undefined; live = this.nodes.headLive) {
+      this.nodes.readHeadLast(last)
+      if (compareNumberIds(last, through) > 0) break
+      removed += live
       this.nodes.dropHead()
     }
     const rows = this.#deleteRowsThrough(through)
     if (rows > removed) this.nodes.shrinkHead(rows - removed)
     this.#length -= rows
     return rows
+  }
+
+  /** The first segment that ends at or after the ID; the number of segments when all end before it. */
+  segmentFor(id: NumberId): number {
+    let low = 0
+    let high = this.#segments.length
+    while (low < high) {
+      const middle = (low + high) >>> 1
+      const segment = this.#segments[middle]!
+      if (segment.ids.compare(segment.count - 1, id) < 0) low = middle + 1
+      else high = middle
+    }
+    return low
   }
 
   ensureProducers(): Producers {
@@ -236,8 +292,8 @@ export class Stream {
   /** The same stream once more, sharing nothing that changes: entries, nodes, counters, groups. */
   copy(): Stream {
     const copy = new Stream()
-    copy.lastId = this.lastId
-    copy.maxDeletedId = this.maxDeletedId
+    copy.last.copy(this.last)
+    copy.maxDeleted.copy(this.maxDeleted)
     copy.entriesAdded = this.entriesAdded
     copy.#length = this.#length
     copy.nodes.copyFrom(this.nodes)
@@ -251,24 +307,24 @@ export class Stream {
     return copy
   }
 
-  #deleteRowsThrough(through: StreamId): number {
+  #deleteRowsThrough(through: NumberId): number {
     let removed = 0
-    for (let segment = this.#segments[0]; segment !== undefined; segment = this.#segments[0]) {
-      if (compareIds(segment.idAt(segment.count - 1), through) <= 0) {
-        removed += segment.live
-        segment.release()
-        this.#segments.shift()
-        continue
-      }
-      for (let row = segment.firstLive; row < segment.count; row++) {
-        if (compareIds(segment.idAt(row), through) > 0) break
-        if (segment.isDeleted(row)) continue
-        segment.delete(row)
-        removed++
-      }
-      this.#tidySegment(0)
-      break
+    let dropped = 0
+    for (let segment = this.#segments[0]; segment !== undefined; segment = this.#segments[dropped]) {
+      if (segment.ids.compare(segment.count - 1, through) > 0) break
+      removed += segment.live
+      segment.release()
+      dropped++
     }
+    if (dropped > 0) this.#segments.splice(0, dropped)
+    const head = this.#segments[0]
+    if (head === undefined) return removed
+    for (let row = head.firstLive; row < head.count && head.ids.compare(row, through) <= 0; row++) {
+      if (head.isDeleted(row)) continue
+      head.delete(row)
+      removed++
+    }
+    this.#tidySegment(0)
     return removed
   }
 
@@ -291,26 +347,18 @@ export class Stream {
     this.#segments[index] = compacted
   }
 
-  #tailFor(id: StreamId, bytes: number): Segment {
+  #tailFor(id: NumberId, bytes: number): Segment {
     const tail = this.#segments.at(-1)
-    const fits = tail === undefined || tail.fits(id)
-    if (tail !== undefined && fits && tail.hasRoom(bytes)) return tail
+    if (tail !== undefined && tail.ids.fits(id) && tail.hasRoom(bytes)) return tail
     tail?.seal()
-    const created = Segment.create(id, !fits, this.#meter)
+    const created = Segment.create(id, tail, this.#meter)
     this.#segments.push(created)
     return created
   }
+}
 
-  /** The first segment that ends at or after the ID; the number of segments when all end before it. */
-  #segmentFor(id: StreamId): number {
-    let low = 0
-    let high = this.#segments.length
-    while (low < high) {
-      const middle = (low + high) >>> 1
-      const segment = this.#segments[middle]!
-      if (compareIds(segment.idAt(segment.count - 1), id) < 0) low = middle + 1
-      else high = middle
-    }
-    return low
-  }
+function collect(cursor: EntryCursor): StreamEntry[] {
+  const found: StreamEntry[] = []
+  while (cursor.next()) found.push({ id: toStreamId(cursor.entry.id), fields: cursor.entry.fields() })
+  return found
 }

@@ -1,0 +1,170 @@
+/**
+ * The IDs of a segment's rows, in ascending order, in two columns that are as narrow as the IDs allow.
+ *
+ *   narrow   ms   [0  ][0  ][1  ][5  ]     u16, above msBase;  u32 from the first on that needs it
+ *            seq  [0  ][1  ][0  ][0  ]     u8, above seqBase;  u16 from the first on that needs it
+ *
+ *   wide     pairs  [ 1700 0 ][ 2^60 7 ]   u64 both: any ID
+ *
+ * The bases are those of the first ID; a base of the sequence numbers above 0 is taken only where they are above 65,535
+ * anyway. Narrow columns hold plain IDs (number-id.ts), and nothing here makes a bigint for them.
+ */
+import type { StreamId } from './id.ts'
+import { toStreamId, type IdCell, type NumberId } from './number-id.ts'
+
+const U8_MAX = 2 ** 8 - 1
+const U16_MAX = 2 ** 16 - 1
+const U32_MAX = 2 ** 32 - 1
+const NO_PAIRS = new BigUint64Array(0)
+
+export class IdColumns {
+  readonly isWide: boolean
+  readonly #msBase: number
+  readonly #seqBase: number
+  #ms: Uint16Array | Uint32Array
+  #seq: Uint8Array | Uint16Array
+  #pairs: BigUint64Array
+
+  private constructor(base: { readonly ms: number; readonly seq: number }, isWide: boolean, rows: number) {
+    this.isWide = isWide
+    this.#msBase = base.ms
+    this.#seqBase = base.seq
+    this.#ms = new Uint16Array(isWide ? 0 : rows)
+    this.#seq = new Uint8Array(isWide ? 0 : rows)
+    this.#pairs = isWide ? new BigUint64Array(rows * 2) : NO_PAIRS
+  }
+
+  /** Empty columns of so many rows, the first of which is to be `first`. */
+  static create(first: NumberId, isWide: boolean, rows: number): IdColumns {
+    return new IdColumns({ ms: first.ms, seq: first.seq > U16_MAX ? first.seq : 0 }, isWide, rows)
+  }
+
+  /** Empty columns that take the same IDs. */
+  alike(rows: number): IdColumns {
+    return new IdColumns({ ms: this.#msBase, seq: this.#seqBase }, this.isWide, rows)
+  }
+
+  get byteLength(): number {
+    return this.#ms.byteLength + this.#seq.byteLength + this.#pairs.byteLength
+  }
+
+  /** Whether an ID above the others can be a row. */
+  fits(id: NumberId): boolean {
+    if (this.isWide) return true
+    const seq = id.seq - this.#seqBase
+    return id.wide === undefined && id.ms - this.#msBase <= U32_MAX && seq >= 0 && seq <= U16_MAX
+  }
+
+  /** The ID fits. Returns by how many bytes the columns grew because it is the first to need wider ones. */
+  set(row: number, id: NumberId): number {
+    if (this.isWide) {
+      const exact = toStreamId(id)
+      this.#pairs[row * 2] = exact.ms
+      this.#pairs[row * 2 + 1] = exact.seq
+      return 0
+    }
+    const ms = id.ms - this.#msBase
+    const seq = id.seq - this.#seqBase
+    const grown = (ms > U16_MAX ? this.#widenMs() : 0) + (seq > U8_MAX ? this.#widenSeq() : 0)
+    this.#ms[row] = ms
+    this.#seq[row] = seq
+    return grown
+  }
+
+  read(row: number, into: IdCell): void {
+    if (this.isWide) into.setId(this.#exact(row))
+    else into.setPlain(this.#msBase + this.#ms[row]!, this.#seqBase + this.#seq[row]!)
+  }
+
+  /** Only of narrow columns. */
+  msAt(row: number): number {
+    return this.#msBase + this.#ms[row]!
+  }
+
+  /** Only of narrow columns. */
+  seqAt(row: number): number {
+    return this.#seqBase + this.#seq[row]!
+  }
+
+  /** Below 0 when the row's ID comes before the given one, above 0 when after, 0 when they are the same. */
+  compare(row: number, id: NumberId): number {
+    if (this.isWide) return comparePair(this.#pairs, row, toStreamId(id))
+    const ms = this.#msBase + this.#ms[row]! - id.ms
+    return ms === 0 ? this.#seqBase + this.#seq[row]! - id.seq : ms
+  }
+
+  /** The first of `count` rows whose ID is not below the given one; `count` when all are. */
+  lowerBound(id: NumberId, count: number): number {
+    if (this.isWide) return this.#lowerBoundWide(toStreamId(id), count)
+    const ms = id.ms - this.#msBase
+    const seq = id.seq - this.#seqBase
+    let low = 0
+    let high = count
+    while (low < high) {
+      const middle = (low + high) >>> 1
+      const found = this.#ms[middle]!
+      if (found < ms || (found === ms && this.#seq[middle]! < seq)) low = middle + 1
+      else high = middle
+    }
+    return low
+  }
+
+  /** Keeps the first `kept` rows, and has room for `rows`. */
+  resize(kept: number, rows: number): void {
+    if (this.isWide) this.#pairs = resized(this.#pairs, new BigUint64Array(rows * 2), kept * 2)
+    else {
+      this.#ms = resized(
+        this.#ms,
+        this.#ms instanceof Uint16Array ? new Uint16Array(rows) : new Uint32Array(rows),
+        kept,
+      )
+      this.#seq = resized(
+        this.#seq,
+        this.#seq instanceof Uint8Array ? new Uint8Array(rows) : new Uint16Array(rows),
+        kept,
+      )
+    }
+  }
+
+  #widenMs(): number {
+    if (this.#ms instanceof Uint32Array) return 0
+    this.#ms = new Uint32Array(this.#ms)
+    return this.#ms.length * 2
+  }
+
+  #widenSeq(): number {
+    if (this.#seq instanceof Uint16Array) return 0
+    this.#seq = new Uint16Array(this.#seq)
+    return this.#seq.length
+  }
+
+  #exact(row: number): StreamId {
+    return { ms: this.#pairs[row * 2]!, seq: this.#pairs[row * 2 + 1]! }
+  }
+
+  #lowerBoundWide(id: StreamId, count: number): number {
+    let low = 0
+    let high = count
+    while (low < high) {
+      const middle = (low + high) >>> 1
+      if (comparePair(this.#pairs, middle, id) < 0) low = middle + 1
+      else high = middle
+    }
+    return low
+  }
+}
+
+function comparePair(pairs: BigUint64Array, row: number, id: StreamId): number {
+  const ms = pairs[row * 2]!
+  if (ms !== id.ms) return ms < id.ms ? -1 : 1
+  const seq = pairs[row * 2 + 1]!
+  if (seq === id.seq) return 0
+  return seq < id.seq ? -1 : 1
+}
+
+type Column = Uint8Array | Uint16Array | Uint32Array | BigUint64Array
+
+function resized<T extends Column>(column: T, into: T, kept: number): T {
+  into.set(column.subarray(0, kept) as never)
+  return into
+}

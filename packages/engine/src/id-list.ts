@@ -1,0 +1,101 @@
+/**
+ * IDs in two columns of numbers: what an acknowledgement of many is made of, without an object for each.
+ *
+ *   ms     [1700][1700][2^64][1701]  …  free
+ *   seq    [0   ][1   ][5   ][0   ]
+ *   wide   2 → { ms: 18446744073709551615n, seq: 5n }      only where a number is not exact (number-id.ts)
+ *
+ * A list is reused: `clear` keeps its columns. Whoever keeps one that a change carries copies it.
+ */
+import type { StreamId } from './id.ts'
+import { compareNumberIds, IdCell, toStreamId, type NumberId } from './number-id.ts'
+
+const PLACES_MIN = 16
+
+export class IdList {
+  ms: Float64Array
+  seq: Float64Array
+  count = 0
+  readonly wide = new Map<number, StreamId>()
+
+  constructor(places = PLACES_MIN) {
+    this.ms = new Float64Array(places)
+    this.seq = new Float64Array(places)
+  }
+
+  static of(ids: readonly StreamId[]): IdList {
+    const list = new IdList(ids.length)
+    const cell = new IdCell()
+    for (let i = 0; i < ids.length; i++) {
+      cell.setId(ids[i]!)
+      list.add(cell)
+    }
+    return list
+  }
+
+  add(id: NumberId): void {
+    if (this.count === this.ms.length) this.#grow()
+    this.ms[this.count] = id.ms
+    this.seq[this.count] = id.seq
+    if (id.wide !== undefined) this.wide.set(this.count, id.wide)
+    this.count++
+  }
+
+  /** Leaves the ID at an index in a cell. */
+  read(index: number, into: IdCell): void {
+    into.setPlain(this.ms[index]!, this.seq[index]!)
+    if (this.wide.size > 0) into.wide = this.wide.get(index)
+  }
+
+  clear(): void {
+    this.count = 0
+    if (this.wide.size > 0) this.wide.clear()
+  }
+
+  copy(): IdList {
+    const copy = new IdList(this.count)
+    copy.ms.set(this.ms.subarray(0, this.count))
+    copy.seq.set(this.seq.subarray(0, this.count))
+    copy.count = this.count
+    for (const [index, id] of this.wide) copy.wide.set(index, id)
+    return copy
+  }
+
+  /** Whether each ID is above the one before, so that none is there twice. */
+  isAscending(): boolean {
+    if (this.wide.size > 0) return this.#isAscendingWide()
+    for (let i = 1; i < this.count; i++) {
+      if (this.ms[i]! < this.ms[i - 1]! || (this.ms[i] === this.ms[i - 1] && this.seq[i]! <= this.seq[i - 1]!)) {
+        return false
+      }
+    }
+    return true
+  }
+
+  toIds(): StreamId[] {
+    const cell = new IdCell()
+    return Array.from({ length: this.count }, (_, index) => {
+      this.read(index, cell)
+      return toStreamId(cell)
+    })
+  }
+
+  #isAscendingWide(): boolean {
+    const before = new IdCell()
+    const cell = new IdCell()
+    for (let i = 1; i < this.count; i++) {
+      this.read(i - 1, before)
+      this.read(i, cell)
+      if (compareNumberIds(before, cell) >= 0) return false
+    }
+    return true
+  }
+
+  #grow(): void {
+    const { ms, seq } = this
+    this.ms = new Float64Array(Math.max(ms.length * 2, PLACES_MIN))
+    this.seq = new Float64Array(this.ms.length)
+    this.ms.set(ms)
+    this.seq.set(seq)
+  }
+}
