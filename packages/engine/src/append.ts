@@ -57,7 +57,7 @@ export function append(
   entry: { readonly key: string; readonly fields: readonly (Uint8Array | string)[] } & AppendOptions,
   nowMs: number,
 ): StreamId | undefined {
-  const fields = database.scratch.packer.pack(entry.fields)
+  const fields = packParts(database, entry.fields)
   return appendPacked(database, { ...entry, fields }, nowMs)?.lastId
 }
 
@@ -148,6 +148,14 @@ export function setLastId(
   })
 }
 
+/** Fields that are apart, in one buffer; refused before anything is copied when they are too large together. */
+export function packParts(database: Database, parts: readonly (Uint8Array | string)[]): PackedFields {
+  let bytes = 0
+  for (let i = 0; i < parts.length; i++) bytes += parts[i]!.length
+  checkBytes(bytes)
+  return database.scratch.packer.pack(parts)
+}
+
 export function checkFields(fields: PackedFields): void {
   if (fields.count === 0 || fields.count % 2 === 1) {
     throw new EngineError(
@@ -155,7 +163,10 @@ export function checkFields(fields: PackedFields): void {
       `Fields are pairs of a name and a value, at least one; got ${fields.count} parts`,
     )
   }
-  const bytes = fieldBytes(fields)
+  checkBytes(fieldBytes(fields))
+}
+
+function checkBytes(bytes: number): void {
   if (bytes <= ENTRY_BYTES_MAX) return
   throw new EngineError('ENTRY_TOO_LARGE', `An entry holds at most ${ENTRY_BYTES_MAX} bytes, not ${bytes}`)
 }

@@ -5,7 +5,7 @@
  *   append, producer 'web', iid 'a'  ──► known      ──► iid-repeated              ──► 1700-0, nothing added or trimmed
  *   …                                  100 s later  ──► iids-expired
  */
-import { append, checkFields, checkTrim, type TrimRule } from './append.ts'
+import { append, checkFields, checkTrim, packParts, type TrimRule } from './append.ts'
 import type { Database } from './database.ts'
 import { EngineError } from './errors.ts'
 import { formatId, sameId, type StreamId } from './id.ts'
@@ -35,7 +35,7 @@ const SIZE_MAX = 10_000
 /** XADD with IDMP or IDMPAUTO, and `*`. Undefined only with `noMkStream` on a missing stream. */
 export function appendOnce(database: Database, entry: IdempotentEntry, nowMs: number): AppendedOnce | undefined {
   const { key, fields, producer } = entry
-  checkFields(database.scratch.packer.pack(fields))
+  checkFields(packParts(database, fields))
   if (entry.trim !== undefined) checkTrim(entry.trim)
   checkName('producer', producer)
   if (entry.iid !== undefined) checkName('idempotent', entry.iid)

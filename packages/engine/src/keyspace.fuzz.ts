@@ -9,8 +9,8 @@
 import * as fc from 'fast-check'
 import { expect, it } from 'vitest'
 import { append, deleteEntries } from './append.ts'
-import type { Change, CrossChange } from './change.ts'
-import { acknowledge } from './claim.ts'
+import { copyChange, type Change, type CrossChange } from './change.ts'
+import { acknowledge } from './acknowledge.ts'
 import { Databases } from './databases.ts'
 import { EngineError } from './errors.ts'
 import { createGroup } from './group-commands.ts'
@@ -400,7 +400,7 @@ class History {
   #watches: { watch: Watch; plain: PlainWatch }[] = []
 
   constructor() {
-    this.databases.subscribe((index, change) => this.told.push([index, structuredClone(change)]))
+    this.databases.subscribe((index, change) => this.told.push([index, copyChange(change)]))
   }
 
   run(what: Op): void {

@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 import { append } from './append.ts'
-import { acknowledge, claim } from './claim.ts'
+import { acknowledge } from './acknowledge.ts'
+import { claim } from './claim.ts'
 import { nextClaimableMs } from './claim-idle.ts'
 import { Database } from './database.ts'
 import { EngineError } from './errors.ts'
