@@ -117,6 +117,19 @@ describe('reading with CLAIM', () => {
   })
 })
 
+describe('the order of deliveries', () => {
+  it('stays right and small though entries change owners all the time', () => {
+    read(1e6, 50, { count: 1 })
+    const bytes = database.memoryBytes
+    const others = parsed('2-0', '3-0', '4-0')
+    for (let nowMs = 100; nowMs < 4100; nowMs++) {
+      claim(database, { ...ref, consumer: 'a' }, { ids: others, minIdleMs: 0, justId: true }, nowMs)
+    }
+    expect(database.memoryBytes).toBeLessThan(bytes + 100_000)
+    expect(read(0, 5000, { count: 5 })).toEqual(['1-0 4990 1', '5-0 4950 1', '2-0 901 1', '3-0 901 1', '4-0 901 1'])
+  })
+})
+
 describe('when something can be claimed', () => {
   const next = (minIdleMs: number): number | undefined => nextClaimableMs(database, ref, minIdleMs, 50)
 

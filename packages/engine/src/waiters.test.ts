@@ -195,6 +195,18 @@ describe('who waits for a group and claims', () => {
     expect(told).toEqual(['b 2-0', 'a 3-0'])
   })
 
+  it('is served alone: who does not claim keeps its place for other keys too', () => {
+    createGroup(database, { key: 't', group: 'g' }, { from: ID_ZERO, mkStream: true }, 0)
+    wait.grouped('a', { keys: ['s', 't'] })
+    wait.grouped('b', { keys: ['t'] })
+    wait.grouped('c', { claimMinIdleMs: 1000 })
+    nack('2-0')
+    waiters.serve(30)
+    add('t', 1)
+    waiters.serve(30)
+    expect(told).toEqual(['c 2-0', 'a 1-0'])
+  })
+
   it('is served when an entry becomes old enough, one after the other', () => {
     wait.grouped('a', { claimMinIdleMs: 100 })
     wait.grouped('b', { claimMinIdleMs: 100 })
@@ -219,6 +231,15 @@ describe('who waits for a group and claims', () => {
     expect(waiters.nextDeadlineMs(40)).toBe(140)
     waiters.expire(140)
     expect(told).toEqual(['a 3-0'])
+  })
+
+  it('learns of an entry that a claim made pending', () => {
+    acknowledge(database, { key: 's', group: 'g' }, { ids: [parseId('1-0'), parseId('2-0')] }, 30)
+    wait.grouped('a', { claimMinIdleMs: 100 })
+    expect(waiters.nextDeadlineMs(30)).toBeUndefined()
+    const forced = { ids: [parseId('2-0')], minIdleMs: 0, force: true }
+    claim(database, { key: 's', group: 'g', consumer: 'x' }, forced, 40)
+    expect(waiters.nextDeadlineMs(40)).toBe(140)
   })
 
   it('learns of an entry that a claim made older', () => {
