@@ -18,6 +18,7 @@ import { ID_ZERO } from './id.ts'
 import { fullStreamInfo } from './info.ts'
 import { expireAt, flush, keyMemoryBytes, persist, randomKey, removeKey, renameKey, scan } from './keys.ts'
 import { readGroup } from './read-group.ts'
+import { Seeded } from './seeded.ts'
 import { getString, setString } from './strings.ts'
 import type { Watch } from './watches.ts'
 
@@ -474,3 +475,31 @@ it(
     })
   },
 )
+
+it(`meets every key that stays, in 200 walks over hundreds of keys that come and go, seed ${SEED}`, () => {
+  const random = new Seeded(SEED)
+  const databases = new Databases({ count: 1 })
+  const database = databases.at(0)
+  const put = (key: string): void => setString(database, { key, value: bytes('v') }, 0)
+  for (let i = 0; i < 300; i++) put(`k${random.below(600)}`)
+  for (let round = 0; round < 200; round++) {
+    let stays = new Set(database.keys())
+    const seen = new Set<string>()
+    let [cursor, steps] = [0, 0]
+    do {
+      const step = scan(database, cursor, 1 + random.below(20), 0)
+      for (const key of step.keys) seen.add(key)
+      cursor = step.cursor
+      for (let i = random.below(12); i > 0; i--) {
+        const [key, other] = [`k${random.below(600)}`, `k${random.below(600)}`]
+        const what = random.below(3)
+        if (what === 0) put(key)
+        else if (what === 1) removeKey(database, key, 0)
+        else if (database.peek(key) !== undefined) renameKey(database, key, other, 0)
+        stays = new Set([...stays].filter((stayed) => database.peek(stayed) !== undefined))
+      }
+      expect(++steps).toBeLessThan(2000)
+    } while (cursor !== 0)
+    expect([...stays].filter((key) => !seen.has(key))).toEqual([])
+  }
+})
