@@ -1,9 +1,77 @@
-/** `millrace serve`: a server in this process, until SIGTERM or SIGINT. */
+/**
+ * `millrace serve`: a server in this process, until a signal ends it.
+ *
+ *   started ──ready on …──► SIGTERM, SIGINT, SHUTDOWN ──► what was received is answered ──► ended (0)
+ *                               └ a second signal ──► ended at once (1)
+ *                           SIGHUP ──► the TLS files are read again
+ *                           an exception that nobody caught ──► told, then as a signal, but 1
+ *
+ * Standard output has one line for each listener, when all of them accept; everything else goes to standard error.
+ */
 import { Server, type ServerOptions } from '@millrace/server'
+import { millraceScripts } from './millrace-scripts.ts'
 
-/** Starts a server and prints where it is ready. */
+const FAILED_CLOSE_MS = 1000
+
+/** Starts a server, prints where it is ready, and ends the process with it. */
 export async function serve(options: ServerOptions): Promise<Server> {
-  const server = await Server.start(options)
-  process.stdout.write(`ready on 127.0.0.1:${server.port}\n`)
+  const ending = new Ending()
+  const server = await Server.start({
+    scripts: millraceScripts,
+    log: logLine,
+    shutdown: () => ending.begin(0),
+    ...options,
+  })
+  ending.watch(server)
+  for (const { kind, address } of server.listeners) {
+    process.stdout.write(`ready on ${address}${kind === 'tcp' ? '' : ` (${kind})`}\n`)
+  }
   return server
+}
+
+/** A line for the operator. Control bytes, which may come from a client, are not passed to a terminal. */
+export function logLine(line: string): void {
+  const plain = line.replace(/(?!\n)\p{Cc}/gu, (char) => `\\x${char.charCodeAt(0).toString(16).padStart(2, '0')}`)
+  process.stderr.write(`${plain.replace(/\n/g, '\n  ')}\n`)
+}
+
+class Ending {
+  #server: Server | undefined = undefined
+  #hasBegun = false
+
+  /** From now on signals end this server. */
+  watch(server: Server): void {
+    this.#server = server
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+      process.on(signal, () => {
+        if (this.#hasBegun) process.exit(1)
+        this.begin(0)
+      })
+    }
+    process.on('SIGHUP', () => {
+      try {
+        server.reloadTls()
+        logLine('The TLS files were read again')
+      } catch (error) {
+        logLine(`The TLS files stay as they were: ${error instanceof Error ? error.message : String(error)}`)
+      }
+    })
+    process.on('uncaughtException', (error: Error) => {
+      // What state the program is in is not known any more, so it does not go on; what it can still answer, it answers.
+      logLine(`The server ends after an error of its own: ${error.stack ?? error.message}`)
+      if (this.#hasBegun) process.exit(1)
+      this.begin(1)
+    })
+  }
+
+  begin(code: 0 | 1): void {
+    if (this.#hasBegun) return
+    this.#hasBegun = true
+    const limitMs = code === 0 ? undefined : FAILED_CLOSE_MS
+    // A close that fails has nothing left to end in order.
+    this.#server!.close(limitMs).then(
+      () => process.exit(code),
+      () => process.exit(1),
+    )
+  }
 }

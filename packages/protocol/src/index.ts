@@ -1,4 +1,5 @@
 export { replyLimits, requestLimits, type ReplyLimits, type RequestLimits } from './limits.ts'
+export { splitInline } from './inline.ts'
 export { ProtocolError } from './protocol-error.ts'
 export { Request } from './request.ts'
 export { RequestParser } from './request-parser.ts'

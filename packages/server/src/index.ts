@@ -1,4 +1,6 @@
 export { ReplyError } from './error-lines.ts'
 export type { NativeScript, ScriptContext, ScriptValue } from './native-scripts.ts'
 export { Server } from './server.ts'
-export type { ServerOptions } from './options.ts'
+export type { ServerOptions, Settings, TlsOptions } from './options.ts'
+export { parameterProblem } from './parameter-problem.ts'
+export { isStartError } from './start-error.ts'

@@ -176,7 +176,7 @@ const reasons: Readonly<Record<string, string>> = {
   EADDRNOTAVAIL: 'this machine has no such address',
   EACCES: 'this user may not',
   ENOTFOUND: 'there is no such host',
-  ENOENT: 'there is no such directory',
+  ENOENT: 'there is no such file or directory',
 }
 
 function text(error: unknown): string {

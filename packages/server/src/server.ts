@@ -33,8 +33,9 @@ export class Server {
   /** Resolves when the server accepts connections; rejects with a `ListenError` when it cannot. */
   static async start(options: ServerOptions = {}): Promise<Server> {
     const hosts = options.bind ?? LOOPBACK
-    refusePublic(options, hosts)
+    if (options.password === '') throw new ListenError('An empty password is none: leave it out, or choose one')
     const state = new ServerState(options, new CommandTable())
+    refusePublic(state, hosts)
     const listeners: Listener[] = []
     try {
       await listen(state, hosts, listeners)
@@ -102,11 +103,10 @@ export class Server {
   }
 }
 
-/** Whoever reaches an address that is not this machine's own can do anything, unless there is a password. */
-function refusePublic(options: ServerOptions, hosts: readonly string[]): void {
-  const { password, aclFile, insecure, port, tls } = options
-  if (password === '') throw new ListenError('An empty password is none: leave it out, or choose one')
-  if (insecure === true || password !== undefined || aclFile !== undefined) return
+/** Whoever reaches an address that is not this machine's own can do anything, unless the default user has a password or is off. */
+function refusePublic(state: ServerState, hosts: readonly string[]): void {
+  const { insecure, port, tls } = state.options
+  if (insecure === true || !state.isOpen) return
   if (port === false && tls === undefined) return
   for (const host of hosts) {
     const plain = host.replace(/^-/, '')
