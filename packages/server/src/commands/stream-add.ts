@@ -6,7 +6,16 @@
  * The usual `XADD key * field value …` has no options: one look at the first byte of its ID tells, since every option begins
  * with a letter and no ID does.
  */
-import { append, appendOnce, formatId, parseNewId, type NewId, type TrimRule } from '@millrace/engine'
+import {
+  append,
+  appendOnce,
+  compareIds,
+  formatId,
+  ID_ZERO,
+  parseNewId,
+  type NewId,
+  type TrimRule,
+} from '@millrace/engine'
 import type { Request } from '@millrace/protocol'
 import type { Client } from '../client.ts'
 import { lines, ReplyError } from '../error-lines.ts'
@@ -108,6 +117,10 @@ function appendWith(
   const { id, rule, noMkStream, producer } = wanted
   const key = request.text(1)
   const fields = fieldsFrom(request, wanted.end + 1)
+  // Before the key is looked at.
+  if (id.kind === 'exact' && compareIds(id.id, ID_ZERO) === 0) {
+    throw new ReplyError('ERR The ID specified in XADD must be greater than 0-0')
+  }
   const lengthBefore = database.find(key, nowMs)?.length ?? 0
   const entry = { key, fields, id, noMkStream, ...(rule && { trim: rule }) }
   const once = producer && { ...entry, producer: producer.name, ...(producer.iid && { iid: producer.iid }) }

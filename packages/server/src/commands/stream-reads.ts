@@ -8,7 +8,9 @@
  * another type, ends it with that error. The group's consumer is created even when nothing is there to be read.
  */
 import {
+  compareIds,
   createConsumer,
+  ID_MAX,
   ID_ZERO,
   nextClaimableMs,
   parseId,
@@ -21,6 +23,8 @@ import {
   type ReadLimits,
   type StreamEntries,
   type StreamEntry,
+  type StreamId,
+  type StreamId,
   type StreamPosition,
 } from '@millrace/engine'
 import type { ReplyWriter, Request } from '@millrace/protocol'
@@ -102,9 +106,14 @@ function groupPositionsOf(client: Client, request: Request, args: ReadArguments)
     requireReadableGroup(client, key, args.group!)
     const id = request.text(args.keysAt + args.streams + i)
     if (id === '$' || id === '+') throw new ReplyError(meaningless(id))
-    positions.push({ key, from: id === '>' ? '>' : parseId(id) })
+    positions.push({ key, from: id === '>' ? '>' : historyOrNew(parseId(id)) })
   }
   return positions
+}
+
+// As Redis, which holds `>` as the highest ID there is.
+function historyOrNew(id: StreamId): ReadGroupFrom {
+  return compareIds(id, ID_MAX) === 0 ? '>' : id
 }
 
 const newOnlyInGroups =
