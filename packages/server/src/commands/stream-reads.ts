@@ -24,7 +24,6 @@ import {
   type StreamEntries,
   type StreamEntry,
   type StreamId,
-  type StreamId,
   type StreamPosition,
 } from '@millrace/engine'
 import type { ReplyWriter, Request } from '@millrace/protocol'
