@@ -26,7 +26,7 @@ export function oneLess(count: number): number {
 
 /** Whether the number is a count: a whole number of 0 and more, or one of the coded ones. */
 export function isDeliveryCount(count: number): boolean {
-  return (Number.isSafeInteger(count) && count >= 0) || (count > CODED_MIN && count <= DELIVERIES_MAX)
+  return (Number.isInteger(count) && count >= 0 && count <= 2 ** 53) || (count > CODED_MIN && count <= DELIVERIES_MAX)
 }
 
 /** The count as it is told to a client. */
