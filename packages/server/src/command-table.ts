@@ -9,6 +9,7 @@ import type { Request } from '@millrace/protocol'
 import type { Command } from './command.ts'
 import { CommandEntry } from './command-entry.ts'
 import { authenticationCommands } from './commands/authentication.ts'
+import { aclCommands } from './commands/acl.ts'
 import { clientCommands } from './commands/clients.ts'
 import { clusterCommands } from './commands/cluster.ts'
 import { configCommands } from './commands/config.ts'
@@ -59,6 +60,7 @@ export const commandFamilies: readonly (readonly Command[])[] = [
   streamPendingCommands,
   streamInfoCommands,
   streamIdempotencyCommands,
+  aclCommands,
   clientCommands,
   clusterCommands,
   configCommands,

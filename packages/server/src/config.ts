@@ -68,6 +68,11 @@ export class Config {
     return this.text(name) === 'yes'
   }
 
+  /** What has come out of the start, as the port that was free. */
+  tell(name: string, text: string): void {
+    this.#keep(this.#parameters.get(name)!, text)
+  }
+
   /** Is told of each change by CONFIG SET, when all of them hold. */
   onChange(listener: ConfigListener): void {
     this.#listeners.push(listener)

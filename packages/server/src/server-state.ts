@@ -8,6 +8,7 @@ import { randomBytes } from 'node:crypto'
 import { Databases, nodeEnv, Waiters, type Env } from '@millrace/engine'
 import type { Request } from '@millrace/protocol'
 import { Acl, type Denial } from './acl.ts'
+import { connectAdministration, startTexts } from './administration.ts'
 import { Guesses } from './auth-guesses.ts'
 import { release } from './blocking.ts'
 import type { Client, Connection } from './client.ts'
@@ -99,7 +100,7 @@ export class ServerState {
   constructor(options: ServerOptions, commands: CommandTable) {
     this.options = options
     this.settings = settingsOf(options)
-    this.config = new Config(this.settings, options.config)
+    this.config = new Config(this.settings, { ...startTexts(options), ...options.config })
     this.statistics = new Statistics(this.config)
     this.monitors = new Monitors(this)
     this.observer = this.statistics
@@ -116,6 +117,7 @@ export class ServerState {
     this.scripts = new NativeScripts(options.scripts)
     for (let i = 0; i < this.databases.count; i++) this.waiters.push(new Waiters(this.databases.at(i)))
     this.timers = new ServerTimers(this)
+    connectAdministration(this)
   }
 
   /** The default user is on and needs no password: nobody has to prove who they are. */

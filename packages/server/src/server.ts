@@ -47,6 +47,8 @@ export class Server {
       throw new ListenError('There is nothing to listen on: no port, no TLS port, no Unix socket')
     state.timers.start()
     const server = new Server(state, listeners)
+    if (options.port !== false) state.config.tell('port', String(server.port))
+    if (options.tls !== undefined) state.config.tell('tls-port', String(server.tlsPort))
     state.shutDown = options.shutdown ?? (() => void server.close())
     return server
   }

@@ -149,9 +149,14 @@ export const introspectionCommands: readonly Command[] = [
         run: listCommands,
       },
     ],
-    run: allCommands,
+    run: wholeTable,
   },
 ]
+
+function wholeTable(client: Client, request: Request): void {
+  if (request.count === 1) return allCommands(client)
+  throw new ReplyError(`ERR unknown subcommand '${request.text(1).slice(0, 128)}'. Try COMMAND HELP.`)
+}
 
 function allCommands({ server, reply }: Client): void {
   reply.array(server.commands.size)

@@ -1,0 +1,86 @@
+/**
+ * What connects administration to the server that it is about.
+ *
+ *   options ──startTexts──► Config            what CONFIG GET tells of the start
+ *   CONFIG SET ──► node limits, producers' limits, keyspace events, the default user's password
+ *   refused by ACL, or a wrong password ──► the ACL's log, INFO's counts
+ */
+import type { AclLogEntry } from './acl-log.ts'
+import type { Client } from './client.ts'
+import { clientLine } from './client-line.ts'
+import type { ServerOptions } from './options.ts'
+import type { ServerState } from './server-state.ts'
+
+/** The parameters that only the start sets, as texts. */
+export function startTexts(options: ServerOptions): Record<string, string> {
+  const { requestLimits } = options
+  const texts: Record<string, string | undefined> = {
+    port: options.port === undefined ? undefined : String(options.port === false ? 0 : options.port),
+    bind: options.bind?.join(' '),
+    'tls-port': options.tls === undefined ? undefined : String(options.tls.port),
+    unixsocket: options.unixSocket,
+    unixsocketperm: options.unixSocketMode?.toString(8),
+    databases: options.databases === undefined ? undefined : String(options.databases),
+    aclfile: options.aclFile,
+    requirepass: options.password,
+    dir: process.cwd(),
+    'proto-max-bulk-len': requestLimits?.bulkBytesMax === undefined ? undefined : String(requestLimits.bulkBytesMax),
+    'client-query-buffer-limit':
+      requestLimits?.requestBytesMax === undefined ? undefined : String(requestLimits.requestBytesMax),
+  }
+  const given: Record<string, string> = {}
+  for (const [name, text] of Object.entries(texts)) if (text !== undefined) given[name] = text
+  return given
+}
+
+export function connectAdministration(server: ServerState): void {
+  for (const name of connected.keys()) connect(server, name)
+  server.config.onChange((name) => connect(server, name))
+  // Only when it was changed: at the start the ACL file, or the option, has had its say.
+  server.config.onChange((name, value) => {
+    if (name === 'requirepass') server.acl.setDefaultPassword(value)
+  })
+  server.onDenied = (client, { reason, object }) => refused(client, { reason, object, userName: client.user.name })
+  server.onLogInRefused = (client, userName) => {
+    refused(client, { reason: 'auth', object: client.lastCommand.toUpperCase(), userName })
+  }
+}
+
+const connected = new Map<string, (server: ServerState) => void>([
+  ['stream-node-max-bytes', setNodeLimits],
+  ['stream-node-max-entries', setNodeLimits],
+  ['stream-idmp-duration', setIdempotency],
+  ['stream-idmp-maxsize', setIdempotency],
+  ['notify-keyspace-events', setEvents],
+])
+
+function connect(server: ServerState, name: string): void {
+  connected.get(name)?.(server)
+}
+
+function setNodeLimits({ config, databases }: ServerState): void {
+  databases.setNodeLimits({
+    bytesMax: config.number('stream-node-max-bytes'),
+    entriesMax: config.number('stream-node-max-entries'),
+  })
+}
+
+function setIdempotency({ config, databases }: ServerState): void {
+  databases.setIdempotency({
+    durationS: config.number('stream-idmp-duration'),
+    sizeMax: config.number('stream-idmp-maxsize'),
+  })
+}
+
+function setEvents({ config, keyspaceEvents }: ServerState): void {
+  keyspaceEvents.set(config.text('notify-keyspace-events'))
+  config.tell('notify-keyspace-events', keyspaceEvents.setting)
+}
+
+function refused(client: Client, entry: Omit<AclLogEntry, 'context'>): void {
+  const { server, isExecuting, transaction } = client
+  server.statistics.denials[entry.reason]++
+  const context = isExecuting || transaction.isOpen ? 'multi' : 'toplevel'
+  const lengthMax = server.config.number('acllog-max-len')
+  server.acl.log.add({ ...entry, context }, clientLine(client), server.nowMs, lengthMax)
+}
