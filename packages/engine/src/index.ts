@@ -110,6 +110,7 @@ export {
   consumerInfos,
   fullStreamInfo,
   groupInfos,
+  radixTreeNodes,
   streamInfo,
   type ConsumerInfo,
   type FullConsumerInfo,

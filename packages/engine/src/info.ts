@@ -6,6 +6,7 @@ import { ID_MAX, ID_ZERO, type StreamId } from './id.ts'
 import { idempotencyInfo, type IdempotencyInfo } from './idempotency.ts'
 import { lagOf } from './lag.ts'
 import type { PendingRow } from './pending.ts'
+import { radixNodeCount } from './radix-nodes.ts'
 import type { StreamEntry } from './segment.ts'
 import type { Stream } from './stream.ts'
 
@@ -16,6 +17,7 @@ export interface StreamInfo {
   readonly entriesAdded: number
   /** The ID of the first entry that is there; 0-0 when there is none. */
   readonly firstId: StreamId
+  /** Redis: radix-tree-keys. */
   readonly nodeCount: number
   readonly idempotency: IdempotencyInfo
   readonly groupCount: number
@@ -77,6 +79,11 @@ export interface FullStreamInfo extends StreamInfo {
 /** XINFO STREAM. */
 export function streamInfo(database: Database, key: string, nowMs: number): StreamInfo {
   return infoOf(database, key, database.require(key, nowMs), nowMs)
+}
+
+/** How many nodes Redis's radix tree of the stream has (radix-tree-nodes). Looks at every logical node: a picture goes without. */
+export function radixTreeNodes(database: Database, key: string, nowMs: number): number {
+  return radixNodeCount(database.require(key, nowMs).nodes.firstIds())
 }
 
 /** XINFO STREAM FULL: at most `count` entries and pending entries each; `Infinity` is no limit. */

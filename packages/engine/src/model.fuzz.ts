@@ -17,7 +17,7 @@ import { EngineError } from './errors.ts'
 import { createConsumer, createGroup, deleteConsumer, destroyGroup, setGroup } from './group-commands.ts'
 import { formatId, type NewId, type StreamId } from './id.ts'
 import { appendOnce, expireIids, recordIid, setIdempotency } from './idempotency.ts'
-import { fullStreamInfo } from './info.ts'
+import { fullStreamInfo, radixTreeNodes } from './info.ts'
 import { expireAt, persist, removeKey } from './keys.ts'
 import { negativeAcknowledge } from './nack.ts'
 import { PlainError, PlainModel } from './plain-model.ts'
@@ -607,6 +607,7 @@ function picture(database: Database, key: string, now: number): unknown {
   return plain({
     entries: info.entries,
     nodes: info.nodeCount,
+    radix: radixTreeNodes(database, key, now),
     last: info.lastId,
     first: info.firstId,
     maxDeleted: info.maxDeletedId,

@@ -15,6 +15,7 @@
  * A node ends at `entriesMax` entries or when its listpack and the new entry's text would reach `bytesMax`.
  */
 import assert from 'node:assert'
+import type { StreamId } from './id.ts'
 import { LISTPACK_EMPTY_BYTES, listpackBytesSize, listpackIntegerSize } from './listpack-size.ts'
 import type { Meter } from './meter.ts'
 import type { NameSet } from './name-set.ts'
@@ -68,6 +69,18 @@ export class Nodes {
         if (page.isGone(node)) continue
         page.readLast(node, last)
         if (!visit(page.live(node), last)) return
+      }
+    }
+  }
+
+  /** The ID of the first entry that was ever in each node, in order. */
+  *firstIds(): IterableIterator<StreamId> {
+    const first = new IdCell()
+    for (const page of this.#pages) {
+      for (let node = page.start; node < page.end; node++) {
+        if (page.isGone(node)) continue
+        page.readFirst(node, first)
+        yield toStreamId(first)
       }
     }
   }

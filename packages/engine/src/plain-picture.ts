@@ -7,6 +7,7 @@ export function plainPicture(stream: PlainStream | undefined): unknown {
   return {
     entries: stream.entries.map(({ id, fields }) => ({ id: show(id), fields })),
     nodes: stream.nodes.length,
+    radix: radixNodes(stream.nodes.map(({ ids }) => ids[0]!.toString(16).padStart(32, '0'))),
     last: show(stream.last),
     first: show(stream.entries[0]?.id ?? 0n),
     maxDeleted: show(stream.maxDeleted),
@@ -22,6 +23,20 @@ export function plainPicture(stream: PlainStream | undefined): unknown {
     },
     groups: [...stream.groups.keys()].sort().map((name) => groupPicture(stream, name, stream.groups.get(name)!)),
   }
+}
+
+/** The nodes of a radix tree whose keys are bytes in hexadecimal: what is shared, then a branch, then each of its parts. */
+function radixNodes(keys: readonly string[]): number {
+  const [first = ''] = keys
+  if (keys.length < 2) return first === '' ? 1 : 2
+  let shared = 0
+  while (keys.every((key) => key.slice(shared, shared + 2) === first.slice(shared, shared + 2))) shared += 2
+  const parts = new Map<string, string[]>()
+  for (const key of keys) {
+    const byte = key.slice(shared, shared + 2)
+    parts.set(byte, [...(parts.get(byte) ?? []), key.slice(shared + 2)])
+  }
+  return [...parts.values()].reduce((sum, part) => sum + radixNodes(part), shared > 0 ? 2 : 1)
 }
 
 function groupPicture(stream: PlainStream, name: string, group: PlainGroup): unknown {
