@@ -163,7 +163,9 @@ class AcknowledgedTrim {
     let from: StreamId | undefined = ID_ZERO
     this.#stream.nodes.walk((live, lastId) => {
       const last = toStreamId(lastId)
-      if (from === undefined || !this.#reaches(live, last)) return false
+      // What nobody has read stays, however many nodes of it there are.
+      if (from === undefined || compareIds(from, this.#references.readByAll) > 0) return false
+      if (!this.#reaches(live, last)) return false
       this.#take(from, last)
       from = nextId(last)
       return true
