@@ -295,12 +295,19 @@ function stringOptions(request: Request, first: number, { command, words }: type
   }
   for (let i = first; i < request.count; i++) {
     const expiry = expiryOptions.find(([word]) => request.is(i, word))
+    if (expiry !== undefined && i + 1 < request.count && mayExpire(options, expiry[1])) {
+      options.expiry = { index: ++i, unit: expiry[1] }
+      continue
+    }
     const word = words.find((each) => request.is(i, each))
-    const isTimed = options.keepsExpiry || options.persists || options.expiry !== undefined
-    if (expiry !== undefined && !isTimed && i + 1 < request.count) options.expiry = { index: ++i, unit: expiry[1] }
-    else if (word === undefined || !takeWord(options, word)) throw new ReplyError(lines.syntax)
+    if (word === undefined || !takeWord(options, word)) throw new ReplyError(lines.syntax)
   }
   return options
+}
+
+/** As Redis: the same option again is taken, and the last one counts; another one contradicts it. */
+function mayExpire({ keepsExpiry, persists, expiry }: StringOptions, unit: ExpiryUnit): boolean {
+  return !keepsExpiry && !persists && (expiry === undefined || expiry.unit === unit)
 }
 
 /** False when the word contradicts one before it. */
