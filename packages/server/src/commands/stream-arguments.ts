@@ -9,17 +9,23 @@
  */
 import {
   EngineError,
+  ID_MAX,
   nextId,
   parseId,
   parseLowerBound,
   parseUpperBound,
   previousId,
+  readPlainId,
   type ReferenceRule,
+  type IdCell,
   type StreamId,
   type TrimRule,
 } from '@millrace/engine'
 import type { Request } from '@millrace/protocol'
 import { lines, ReplyError } from '../error-lines.ts'
+
+const DASH = 0x2d
+const PLUS = 0x2b
 
 /** A signed 64-bit number, or the error that says it is none. Beyond 2^53 the nearest one. */
 export function integerAt(request: Request, index: number, line: string = lines.notInteger): number {
@@ -33,6 +39,13 @@ export function bigintAt(request: Request, index: number, line: string = lines.n
   const value = request.bigint(index)
   if (value === undefined) throw new ReplyError(line)
   return value
+}
+
+/** ENTRIESADDED. More than there can ever be is cut, so that the entries to come can be counted on top. */
+export function entriesAddedAt(request: Request, index: number): number {
+  const count = integerAt(request, index)
+  if (count < 0) throw new ReplyError('ERR entries_added must be positive')
+  return Math.min(count, 2 ** 52)
 }
 
 /** A count that the engine takes: numbers beyond 2^53 are all the same to it. */
@@ -79,6 +92,28 @@ export function endAt(request: Request, index: number): StreamId {
   const before = previousId(parseUpperBound(inner))
   if (before === undefined) throw new ReplyError('ERR invalid end ID for the interval')
   return before
+}
+
+/** Hot: as `startAt`, into a cell. */
+export function readStart(request: Request, index: number, into: IdCell): void {
+  const start = request.starts[index]!
+  const end = request.ends[index]!
+  if (end - start === 1 && request.bytes[start] === DASH) into.setPlain(0, 0)
+  else if (!readPlainId(request.bytes, start, end, into)) into.setId(startAt(request, index))
+}
+
+/** Hot: as `endAt`, into a cell. */
+export function readEnd(request: Request, index: number, into: IdCell): void {
+  const start = request.starts[index]!
+  const end = request.ends[index]!
+  if (end - start === 1 && request.bytes[start] === PLUS) into.setId(ID_MAX)
+  else if (!readPlainId(request.bytes, start, end, into)) into.setId(endAt(request, index))
+}
+
+/** Hot: as `idAt`, into a cell. */
+export function readId(request: Request, index: number, into: IdCell): void {
+  if (readPlainId(request.bytes, request.starts[index]!, request.ends[index]!, into)) return
+  into.setId(parseId(request.text(index)))
 }
 
 function isExclusive(text: string): boolean {

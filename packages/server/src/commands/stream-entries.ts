@@ -3,9 +3,10 @@ import {
   compareIds,
   deleteEntries,
   deleteEntriesEx,
+  EntryCursor,
   ID_ZERO,
+  IdCell,
   length,
-  range,
   setLastId,
   trim,
   type StreamId,
@@ -15,13 +16,28 @@ import type { Client } from '../client.ts'
 import { keyAt, type Command } from '../command.ts'
 import { lines, ReplyError } from '../error-lines.ts'
 import { addEntry } from './stream-add.ts'
-import { endAt, idAt, idsFrom, integerAt, readIdBlock, startAt, toCount, TrimOptions } from './stream-arguments.ts'
+import {
+  entriesAddedAt,
+  idAt,
+  idsFrom,
+  integerAt,
+  readEnd,
+  readIdBlock,
+  readStart,
+  TrimOptions,
+} from './stream-arguments.ts'
 import { streamDocs } from './stream-docs.ts'
-import { writeEntries, writeOutcomes } from './stream-replies.ts'
+import { encodeEntries } from './stream-encoder.ts'
+import { nameAt } from './stream-names.ts'
+import { writeOutcomes } from './stream-replies.ts'
 
 const perItem = 'O(1) for each single item to delete in the stream, regardless of the stream size.'
 const perEntry =
   'O(N) with N being the number of elements returned. If N is constant (e.g. always asking for the first 10 elements with COUNT), you can consider it O(1).'
+
+const cursor = new EntryCursor()
+const from = new IdCell()
+const to = new IdCell()
 
 export const streamEntryCommands: readonly Command[] = [
   {
@@ -146,18 +162,21 @@ export const streamEntryCommands: readonly Command[] = [
 
 /** Hot: XRANGE and XREVRANGE. */
 function tellRange(client: Client, request: Request, reverse: boolean): void {
-  const from = startAt(request, reverse ? 3 : 2)
-  const to = endAt(request, reverse ? 2 : 3)
+  readStart(request, reverse ? 3 : 2, from)
+  readEnd(request, reverse ? 2 : 3, to)
   let count = Infinity
   for (let at = 4; at < request.count; at += 2) {
     if (at + 1 >= request.count || !request.is(at, 'COUNT')) throw new ReplyError(lines.syntax)
     count = Math.max(integerAt(request, at + 1), 0)
   }
-  const key = request.text(1)
-  const { database, nowMs, reply } = client
-  if (database.find(key, nowMs) === undefined) reply.array(0)
-  else if (count === 0) reply.nullArray()
-  else writeEntries(reply, range(database, { key, from, to, count, reverse }, nowMs))
+  const { reply } = client
+  const stream = client.database.find(nameAt(request, 1), client.nowMs)
+  if (stream === undefined) return reply.array(0)
+  if (count === 0) return reply.nullArray()
+  if (reverse) cursor.backward(stream, from, to, count)
+  else cursor.forward(stream, from, to, count)
+  encodeEntries(reply, cursor, Math.min(count, stream.length))
+  cursor.close()
 }
 
 function deleteIds(client: Client, request: Request): void {
@@ -217,8 +236,7 @@ function readSetIdOptions(
   for (let at = 3; at < request.count; at += 2) {
     const hasValue = at + 1 < request.count
     if (hasValue && request.is(at, 'ENTRIESADDED')) {
-      entriesAdded = toCount(integerAt(request, at + 1))
-      if (entriesAdded < 0) throw new ReplyError('ERR entries_added must be positive')
+      entriesAdded = entriesAddedAt(request, at + 1)
     } else if (hasValue && request.is(at, 'MAXDELETEDID')) {
       maxDeletedId = idAt(request, at + 1)
       if (compareIds(lastId, maxDeletedId) < 0) {

@@ -1,14 +1,27 @@
 /** Commands about pending entries: XACK, XACKDEL, XNACK, XPENDING, XCLAIM, XAUTOCLAIM. */
-import { acknowledge, acknowledgeAndDelete, pendingEntries, pendingSummary } from '@millrace/engine'
+import {
+  acknowledgeAndDelete,
+  acknowledgePacked,
+  IdCell,
+  IdList,
+  pendingEntries,
+  pendingSummary,
+} from '@millrace/engine'
 import type { Request } from '@millrace/protocol'
 import type { Client } from '../client.ts'
 import { keyAt, type Command } from '../command.ts'
 import { lines, ReplyError } from '../error-lines.ts'
-import { endAt, idsFrom, integerAt, noGroup, readIdBlock, startAt, toCount } from './stream-arguments.ts'
+import { endAt, integerAt, noGroup, readId, readIdBlock, startAt, toCount } from './stream-arguments.ts'
 import { autoClaimEntries, claimEntries } from './stream-claims.ts'
 import { streamDocs } from './stream-docs.ts'
 import { nackEntries } from './stream-nack.ts'
+import { nameAt } from './stream-names.ts'
 import { writeDeliveries, writeId, writeOutcomes } from './stream-replies.ts'
+
+// The IDs of one XACK, in columns that are used again unless it had very many.
+const IDS_KEPT_MAX = 65_536
+let ids = new IdList()
+const id = new IdCell()
 
 export const streamPendingCommands: readonly Command[] = [
   {
@@ -98,11 +111,17 @@ export const streamPendingCommands: readonly Command[] = [
 /** Hot. */
 function acknowledgeIds(client: Client, request: Request): void {
   const { database, nowMs, reply } = client
-  const key = request.text(1)
-  const group = request.text(2)
+  const key = nameAt(request, 1)
+  const group = nameAt(request, 2)
   // As Redis: without the group no ID is looked at, not even a bad one.
   if (database.find(key, nowMs)?.group(group) === undefined) return reply.integer(0)
-  reply.integer(acknowledge(database, { key, group }, { ids: idsFrom(request, 3) }, nowMs).length)
+  if (ids.ms.length > IDS_KEPT_MAX) ids = new IdList()
+  ids.clear()
+  for (let i = 3; i < request.count; i++) {
+    readId(request, i, id)
+    ids.add(id)
+  }
+  reply.integer(acknowledgePacked(database, { key, group }, ids, nowMs))
 }
 
 function acknowledgeAndDeleteIds(client: Client, request: Request): void {

@@ -8,6 +8,7 @@
 import type { Request } from '@millrace/protocol'
 import { lines, ReplyError } from '../error-lines.ts'
 import { integerAt } from './stream-arguments.ts'
+import { nameAt } from './stream-names.ts'
 
 export interface ReadArguments {
   /** Undefined: XREAD. */
@@ -61,8 +62,8 @@ function readOption(request: Request, at: number, args: ReadArguments, isGroupRe
   }
   if (left >= 2 && request.is(at, 'GROUP')) {
     if (!isGroupRead) throw groupReadOnly('GROUP')
-    args.group = request.text(at + 1)
-    args.consumer = request.text(at + 2)
+    args.group = nameAt(request, at + 1)
+    args.consumer = nameAt(request, at + 2)
     return at + 3
   }
   if (!request.is(at, 'NOACK')) throw new ReplyError(lines.syntax)

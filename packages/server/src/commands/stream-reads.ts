@@ -9,16 +9,20 @@
  */
 import {
   compareIds,
+  compareNumberIds,
   createConsumer,
+  deliverPacked,
+  EntryCursor,
   ID_MAX,
-  ID_ZERO,
+  IdCell,
   nextClaimableMs,
-  parseId,
   read,
   readGroup,
+  toStreamId,
   type DeliveredEntry,
   type FixedReadFrom,
   type MeasuredEntry,
+  type NumberId,
   type ReadGroupFrom,
   type ReadLimits,
   type StreamEntries,
@@ -31,10 +35,16 @@ import { block } from '../blocking.ts'
 import type { Client } from '../client.ts'
 import type { Command, KeySpec } from '../command.ts'
 import { ReplyError } from '../error-lines.ts'
-import { noGroup } from './stream-arguments.ts'
+import { idAt, noGroup, readId } from './stream-arguments.ts'
 import { streamDocs } from './stream-docs.ts'
+import { encodeEntries, endArray } from './stream-encoder.ts'
+import { nameAt } from './stream-names.ts'
 import { readArguments, type ReadArguments } from './stream-read-arguments.ts'
 import { writeDeliveries, writeFields, writeId } from './stream-replies.ts'
+
+const cursor = new EntryCursor()
+const ZERO: NumberId = new IdCell()
+const LAST: NumberId = IdCell.of(ID_MAX)
 
 const keysOf = (startFrom: number): readonly KeySpec[] => [
   {
@@ -84,28 +94,50 @@ export const streamReadCommands: readonly Command[] = [
   },
 ]
 
-function positionsOf(client: Client, request: Request, args: ReadArguments): StreamPosition<FixedReadFrom>[] {
-  const positions: StreamPosition<FixedReadFrom>[] = []
+type GroupPosition = StreamPosition<ReadGroupFrom>
+
+/** Where a read of one stream begins: above an ID, or at its last entry. */
+interface Position {
+  readonly key: string
+  readonly after: NumberId
+  readonly isLast: boolean
+}
+
+function positionsOf(client: Client, request: Request, args: ReadArguments): Position[] {
+  const positions: Position[] = []
   for (let i = 0; i < args.streams; i++) {
-    const key = request.text(args.keysAt + i)
+    const key = nameAt(request, args.keysAt + i)
     const stream = client.database.find(key, client.nowMs)
-    const id = request.text(args.keysAt + args.streams + i)
-    if (id === '$') positions.push({ key, from: stream?.lastId ?? ID_ZERO })
-    else if (id === '+') positions.push({ key, from: '+' })
-    else if (id === '>') throw new ReplyError(newOnlyInGroups)
-    else positions.push({ key, from: parseId(id) })
+    const at = args.keysAt + args.streams + i
+    const after = new IdCell()
+    const sign = signAt(request, at)
+    if (sign === GREATER) throw new ReplyError(newOnlyInGroups)
+    if (sign === DOLLAR) after.copy(stream?.last ?? after)
+    else if (sign !== PLUS) readId(request, at, after)
+    positions.push({ key, after, isLast: sign === PLUS })
   }
   return positions
 }
 
-function groupPositionsOf(client: Client, request: Request, args: ReadArguments): StreamPosition<ReadGroupFrom>[] {
-  const positions: StreamPosition<ReadGroupFrom>[] = []
+const DOLLAR = 0x24
+const PLUS = 0x2b
+const GREATER = 0x3e
+
+/** The character that an argument consists of; 0: it has none or more. */
+function signAt(request: Request, index: number): number {
+  const start = request.starts[index]!
+  return request.ends[index]! - start === 1 ? request.bytes[start]! : 0
+}
+
+function groupPositionsOf(client: Client, request: Request, args: ReadArguments): GroupPosition[] {
+  const positions: GroupPosition[] = []
   for (let i = 0; i < args.streams; i++) {
-    const key = request.text(args.keysAt + i)
+    const key = nameAt(request, args.keysAt + i)
     requireReadableGroup(client, key, args.group!)
-    const id = request.text(args.keysAt + args.streams + i)
-    if (id === '$' || id === '+') throw new ReplyError(meaningless(id))
-    positions.push({ key, from: id === '>' ? '>' : historyOrNew(parseId(id)) })
+    const at = args.keysAt + args.streams + i
+    const sign = signAt(request, at)
+    if (sign === DOLLAR || sign === PLUS) throw new ReplyError(meaningless(request.text(at)))
+    positions.push({ key, from: sign === GREATER ? '>' : historyOrNew(idAt(request, at)) })
   }
   return positions
 }
@@ -130,43 +162,82 @@ function requireReadableGroup(client: Client, key: string, group: string): void 
   if (stream?.group(group) === undefined) throw noGroup(key, group, ' in XREADGROUP with GROUP option')
 }
 
-/** Writes what there is to read; false when there is nothing. */
-function tellRead(client: Client, positions: readonly StreamPosition<FixedReadFrom>[], args: ReadArguments): boolean {
-  const found = read(client.database, positions, limitsOf(args), client.nowMs)
+/** Hot: writes what there is to read; false when there is nothing. */
+function tellRead(client: Client, positions: readonly Position[], args: ReadArguments): boolean {
+  if (args.countTotal !== undefined || args.bytesMax !== undefined) return tellReadWithin(client, positions, args)
+  const { database, nowMs, reply } = client
+  const header = beginStreams(reply, positions.length)
+  let found = 0
+  for (let i = 0; i < positions.length; i++) {
+    const { key, after, isLast } = positions[i]!
+    const stream = database.find(key, nowMs)
+    if (stream === undefined || stream.length === 0) continue
+    if (isLast) cursor.backward(stream, ZERO, LAST, 1)
+    else if (compareNumberIds(stream.last, after) <= 0) continue
+    else cursor.after(stream, after, args.count)
+    const mark = reply.length
+    writeKey(reply, key)
+    if (encodeEntries(reply, cursor, Math.min(args.count, stream.length)) > 0) found++
+    else reply.rewind(mark)
+  }
+  cursor.close()
+  return endStreams(reply, header, positions.length, found)
+}
+
+/** With MAXCOUNT or MAXSIZE. */
+function tellReadWithin(client: Client, positions: readonly Position[], args: ReadArguments): boolean {
+  const from: StreamPosition<FixedReadFrom>[] = positions.map(({ key, after, isLast }) => ({
+    key,
+    from: isLast ? '+' : toStreamId(after),
+  }))
+  const found = read(client.database, from, limitsOf(args), client.nowMs)
   if (found.length === 0) return false
   writeStreams(client.reply, found)
   return true
 }
 
-function tellGroupRead(
-  client: Client,
-  positions: readonly StreamPosition<ReadGroupFrom>[],
-  args: ReadArguments,
-): boolean {
-  const { database, nowMs } = client
-  const { noAck, claimMinIdleMs } = args
-  const group = args.group!
-  ensureConsumers(client, positions, args)
-  const query = {
-    ...limitsOf(args),
-    group,
-    consumer: args.consumer,
-    positions,
-    noAck,
-    ...(claimMinIdleMs !== undefined && { claimMinIdleMs }),
+function tellGroupRead(client: Client, positions: readonly GroupPosition[], args: ReadArguments): boolean {
+  if (client.server.keyspaceEvents.isOn) tellNewConsumers(client, positions, args)
+  return isPlain(positions, args) ? tellNew(client, positions, args) : tellGroupReadWithin(client, positions, args)
+}
+
+function isPlain(positions: readonly GroupPosition[], args: ReadArguments): boolean {
+  if (args.countTotal !== undefined || args.bytesMax !== undefined || args.claimMinIdleMs !== undefined) return false
+  for (let i = 0; i < positions.length; i++) if (positions[i]!.from !== '>') return false
+  return true
+}
+
+/** Hot: new entries alone. */
+function tellNew(client: Client, positions: readonly GroupPosition[], args: ReadArguments): boolean {
+  const { database, nowMs, reply } = client
+  const header = beginStreams(reply, positions.length)
+  let found = 0
+  for (let i = 0; i < positions.length; i++) {
+    const { key } = positions[i]!
+    const { consumer, count, noAck } = args
+    const delivered = deliverPacked(database, { key, group: args.group!, consumer, count, noAck }, nowMs, cursor)
+    if (delivered === 0) continue
+    writeKey(reply, key)
+    encodeEntries(reply, cursor, delivered)
+    found++
   }
-  const found = readGroup(database, query, nowMs)
+  cursor.close()
+  return endStreams(reply, header, positions.length, found)
+}
+
+/** With history, CLAIM, MAXCOUNT or MAXSIZE. */
+function tellGroupReadWithin(client: Client, positions: readonly GroupPosition[], args: ReadArguments): boolean {
+  const { noAck, claimMinIdleMs, consumer } = args
+  const claiming = claimMinIdleMs === undefined ? {} : { claimMinIdleMs }
+  const query = { ...limitsOf(args), group: args.group!, consumer, positions, noAck, ...claiming }
+  const found = readGroup(client.database, query, client.nowMs)
   if (found.length === 0) return false
   writeStreams(client.reply, found)
   return true
 }
 
 /** Creates the reader in every group that it has not been in, and tells so. */
-function ensureConsumers(
-  client: Client,
-  positions: readonly StreamPosition<ReadGroupFrom>[],
-  args: ReadArguments,
-): void {
+function tellNewConsumers(client: Client, positions: readonly GroupPosition[], args: ReadArguments): void {
   const { consumer } = args
   const group = args.group!
   for (let i = 0; i < positions.length; i++) {
@@ -178,7 +249,7 @@ function ensureConsumers(
   }
 }
 
-function waitOrNull(client: Client, positions: readonly StreamPosition<FixedReadFrom>[], args: ReadArguments): void {
+function waitOrNull(client: Client, positions: readonly Position[], args: ReadArguments): void {
   if (args.blockMs === undefined || client.isExecuting) return client.reply.nullArray()
   block(client, {
     keys: positions.map(({ key }) => key),
@@ -197,11 +268,7 @@ function isStillReadable(client: Client, key: string): boolean {
   return value === undefined || value.type === 'stream'
 }
 
-function waitOrNullGroup(
-  client: Client,
-  positions: readonly StreamPosition<ReadGroupFrom>[],
-  args: ReadArguments,
-): void {
+function waitOrNullGroup(client: Client, positions: readonly GroupPosition[], args: ReadArguments): void {
   if (args.blockMs === undefined || client.isExecuting) return client.reply.nullArray()
   const group = args.group!
   const { claimMinIdleMs } = args
@@ -222,7 +289,7 @@ function waitOrNullGroup(
 /** When the first of the pending entries becomes old enough to be claimed. */
 function earliestClaim(
   client: Client,
-  positions: readonly StreamPosition<ReadGroupFrom>[],
+  positions: readonly GroupPosition[],
   claim: { readonly group: string; readonly minIdleMs: number; readonly nowMs: number },
 ): number | undefined {
   let earliest: number | undefined
@@ -257,13 +324,31 @@ function bulkBytes(length: number): number {
   return length + String(length).length + 5
 }
 
+/** Begins a map of keys to entries, in RESP2 an array of pairs; returns where its header is. */
+function beginStreams(reply: ReplyWriter, guess: number): number {
+  const header = reply.length
+  if (reply.protocol === 3) reply.map(guess)
+  else reply.array(guess)
+  return header
+}
+
+/** Says how many streams there were; with none takes all back and returns false. */
+function endStreams(reply: ReplyWriter, header: number, guess: number, found: number): boolean {
+  if (found === 0) reply.rewind(header)
+  else endArray(reply, header, guess, found)
+  return found > 0
+}
+
+function writeKey(reply: ReplyWriter, key: string): void {
+  if (reply.protocol === 2) reply.array(2)
+  reply.bulkText(key)
+}
+
 function writeStreams(reply: ReplyWriter, found: readonly StreamEntries<DeliveredEntry | StreamEntry>[]): void {
-  if (reply.protocol === 3) reply.map(found.length)
-  else reply.array(found.length)
+  beginStreams(reply, found.length)
   for (let i = 0; i < found.length; i++) {
     const { key, entries } = found[i]!
-    if (reply.protocol === 2) reply.array(2)
-    reply.bulkText(key)
+    writeKey(reply, key)
     reply.array(entries.length)
     for (let j = 0; j < entries.length; j++) writeDelivered(reply, entries[j]!)
   }
