@@ -49,6 +49,8 @@ const autoOnly = 'ERR syntax error, IDMP/IDMPAUTO can be used only with auto-gen
 export function addEntry(client: Client, request: Request): void {
   const options = mayBeOption(request, 2) ? readOptions(request) : undefined
   const at = options === undefined ? 2 : options.end
+  // As Redis: what is wrong with the options comes before what is missing.
+  if (options !== undefined && at === request.count) options.trim.rule(false)
   const id = newIdAt(request, at)
   if (options !== undefined) checkOptions(options, id)
   const parts = request.count - at - 1

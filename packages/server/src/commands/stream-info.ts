@@ -6,6 +6,7 @@
 import {
   consumerInfos,
   fullStreamInfo,
+  radixTreeNodes,
   groupInfos,
   streamInfo,
   type FullConsumerInfo,
@@ -148,7 +149,7 @@ function tellStream(client: Client, request: Request): void {
   if (request.count === 3) {
     const info = streamInfo(database, key, nowMs)
     reply.map(16)
-    writeHead(reply, info)
+    writeHead(reply, info, radixTreeNodes(database, key, nowMs))
     pair(reply, 'groups').integer(info.groupCount)
     writeEntryOrNull(pair(reply, 'first-entry'), info.firstEntry)
     writeEntryOrNull(pair(reply, 'last-entry'), info.lastEntry)
@@ -156,7 +157,7 @@ function tellStream(client: Client, request: Request): void {
   }
   const info = fullStreamInfo(database, key, fullCount(request), nowMs)
   reply.map(15)
-  writeHead(reply, info)
+  writeHead(reply, info, radixTreeNodes(database, key, nowMs))
   writeEntries(pair(reply, 'entries'), info.entries)
   pair(reply, 'groups').array(info.groups.length)
   for (const group of info.groups) writeFullGroup(reply, group)
@@ -174,11 +175,11 @@ function fullCount(request: Request): number {
 }
 
 /** The thirteen pairs that both forms begin with. */
-function writeHead(reply: ReplyWriter, info: StreamInfo): void {
+function writeHead(reply: ReplyWriter, info: StreamInfo, radixNodes: number): void {
   const { idempotency } = info
   pair(reply, 'length').integer(info.length)
   pair(reply, 'radix-tree-keys').integer(info.nodeCount)
-  pair(reply, 'radix-tree-nodes').integer(info.nodeCount + 1)
+  pair(reply, 'radix-tree-nodes').integer(radixNodes)
   writeId(pair(reply, 'last-generated-id'), info.lastId)
   writeId(pair(reply, 'max-deleted-entry-id'), info.maxDeletedId)
   pair(reply, 'entries-added').integer(info.entriesAdded)
