@@ -4,25 +4,44 @@
  */
 import type { Tree } from './differential-tree.ts'
 
+/** A command and its two replies. */
 export interface Exchange {
   readonly args: readonly string[]
   readonly ours: Tree
   readonly theirs: Tree
 }
 
-export interface AllowedDifference {
+/** All that two servers answered to the same bytes, which need not be requests, until the connection ended. */
+export interface Transcript {
+  readonly ours: string
+  readonly theirs: string
+}
+
+interface Described {
   readonly name: string
   readonly what: string
   readonly why: string
   /** Where it is documented or discussed. */
   readonly reference: string
-  /** Commands whose last one, or one of whose last replies, shows it. */
-  readonly example: readonly (readonly string[])[]
-  /** Whether this is what these replies differ by, and nothing else. */
-  readonly explains: (exchange: Exchange) => boolean
 }
 
-export const allowedDifferences: readonly AllowedDifference[] = [
+/** A difference in the reply to a command. */
+export interface AllowedReply extends Described {
+  /** Commands of which one's replies show it. */
+  readonly example: readonly (readonly string[])[]
+  /** Whether these replies differ by this and nothing else. */
+  readonly explains?: (exchange: Exchange) => boolean
+  /** The reply without what may differ in it: what then is left must be the same, or be explained by the others. */
+  readonly without?: (args: readonly string[], reply: Tree) => Tree
+}
+
+/** A difference in what bytes are taken for a request. */
+export interface AllowedTranscript extends Described {
+  readonly example: string
+  readonly explains: (transcript: Transcript) => boolean
+}
+
+export const allowedReplies: readonly AllowedReply[] = [
   {
     name: 'order of a hash table',
     what: 'SCAN and KEYS tell the keys, and COMMAND INFO the subcommands of a container, in another order',
@@ -39,7 +58,167 @@ export const allowedDifferences: readonly AllowedDifference[] = [
       return name === 'command' && isEqual(withSortedSubcommands(ours), withSortedSubcommands(theirs))
     },
   },
+  {
+    name: 'fields of XINFO',
+    what: 'XINFO tells more: idempotent producers, entries given back, and when a consumer last got something',
+    why: 'Redis has them since 7.2 (inactive, active-time), 8.6 (idmp, iids, pids) and 8.8 (nacked-count).',
+    reference: 'https://redis.io/docs/latest/commands/xinfo-stream/',
+    example: [
+      ['XADD', 's', '1-1', 'f', 'v'],
+      ['XINFO', 'STREAM', 's'],
+    ],
+    without: (args, reply) => (args[0]!.toLowerCase() === 'xinfo' ? withoutFields(reply, newerFields) : reply),
+  },
+  {
+    name: 'entries-read and lag',
+    what: 'XINFO counts what a group has read, and what it still has to, by the rules of 8.x',
+    why: 'Redis changed them in 7.4 to 8.10, since 7.0 has a lag that is too large or negative after XDEL, XTRIM, XSETID and ENTRIESREAD.',
+    reference: 'https://github.com/redis/redis/pull/13338, /13473, /13958, /14259',
+    example: [
+      ['XADD', 's', '1-1', 'f', 'v'],
+      ['XGROUP', 'CREATE', 's', 'g', '0', 'ENTRIESREAD', '100'],
+      ['XINFO', 'GROUPS', 's'],
+    ],
+    // The grammar never deletes from the stream t, nor gives it counts: there these are the same.
+    without: (args, reply) =>
+      args[0]!.toLowerCase() === 'xinfo' && args[2] !== 't' ? withoutFields(reply, countFields) : reply,
+  },
+  {
+    name: 'counts beyond 2^53',
+    what: 'Delivery counts and entries-added that a client sets to more than 2^53 are told rounded',
+    why: 'They are kept as plain numbers: nobody counts so far, and a 64-bit number for each would cost every entry.',
+    reference: 'packages/engine/README.md',
+    example: [
+      ['XADD', 's', '1-1', 'f', 'v'],
+      ['XGROUP', 'CREATE', 's', 'g', '0'],
+      ['XCLAIM', 's', 'g', 'alice', '0', '1-1', 'FORCE', 'RETRYCOUNT', '9007199254740993'],
+      ['XPENDING', 's', 'g', '-', '+', '1'],
+    ],
+    without: (args, reply) => (/^(?:xpending|xinfo)$/i.test(args[0]!) ? withoutLargeCounts(reply) : reply),
+  },
+  {
+    name: 'XREAD +',
+    what: 'The ID + is taken by XREAD, and refused by XREADGROUP with a sentence of its own',
+    why: 'Redis has it since 7.4.',
+    reference: 'https://github.com/redis/redis/pull/13117',
+    example: [['XREAD', 'STREAMS', 's', '+']],
+    explains({ args, ours, theirs }) {
+      const name = args[0]!.toLowerCase()
+      if (theirs !== '-ERR Invalid stream ID specified as stream command argument' || !args.includes('+')) return false
+      const isRefused = typeof ours === 'string' && ours.startsWith('-')
+      if (name === 'xread') return !isRefused || ours.startsWith('-WRONGTYPE')
+      return (
+        name === 'xreadgroup' &&
+        isRefused &&
+        ours.startsWith('-ERR The + ID is meaningless in the context of XREADGROUP')
+      )
+    },
+  },
+  {
+    name: 'unbalanced streams',
+    what: 'XREAD and XREADGROUP with other numbers of keys than of IDs have a sentence each',
+    why: 'Redis names the command, and the IDs that it takes, since 7.4.',
+    reference: 'https://github.com/redis/redis/pull/13117',
+    example: [['XREAD', 'COUNT', '1', 'STREAMS', 's']],
+    explains: ({ args, ours, theirs }) =>
+      theirs === "-ERR Unbalanced XREAD list of streams: for each stream key an ID or '$' must be specified." &&
+      ours ===
+        {
+          xread: "-ERR Unbalanced 'xread' list of streams: for each stream key an ID, '+', or '$' must be specified.",
+          xreadgroup:
+            "-ERR Unbalanced 'xreadgroup' list of streams: for each stream key an ID or '>' must be specified.",
+        }[args[0]!.toLowerCase()],
+  },
+  {
+    name: 'consumers that get nothing',
+    what: 'XREADGROUP, XCLAIM and XAUTOCLAIM make their consumer also when they find nothing for it',
+    why: 'So does Redis since 7.2; 7.0 made it with the first entry that it got.',
+    reference: 'https://github.com/redis/redis/pull/11099',
+    example: [
+      ['XGROUP', 'CREATE', 's', 'g', '$', 'MKSTREAM'],
+      ['XREADGROUP', 'GROUP', 'g', 'alice', 'STREAMS', 's', '>'],
+      ['XGROUP', 'createConsumer', 's', 'g', 'alice'],
+    ],
+    // After each of them the grammar makes the consumer, in this spelling, so that both servers have it from then on.
+    explains: ({ args, ours, theirs }) => args[1] === 'createConsumer' && ours === ':0' && theirs === ':1',
+  },
+  {
+    name: 'what a blocked reader is told',
+    what: 'A blocked XREADGROUP whose key or group goes is told what it would be told if it came now',
+    why: 'So does Redis since 7.2, which runs the command again; 7.0 has two sentences of its own.',
+    reference: 'https://github.com/redis/redis/pull/11012',
+    example: [],
+    explains: ({ args, ours, theirs }) =>
+      args[0]!.toLowerCase() === 'xreadgroup' &&
+      (theirs === '-UNBLOCKED the stream key no longer exists' ||
+        theirs === '-NOGROUP the consumer group this client was blocked on no longer exists') &&
+      typeof ours === 'string' &&
+      /^-(?:NOGROUP No such key '.*' or consumer group '.*' in XREADGROUP with GROUP option|WRONGTYPE .*)$/.test(ours),
+  },
 ]
+
+const newerFields = new Set(
+  'idmp-duration idmp-maxsize pids-tracked iids-tracked iids-added iids-duplicates nacked-count inactive active-time'.split(
+    ' ',
+  ),
+)
+const countFields = new Set(['entries-read', 'lag'])
+
+function withoutLargeCounts(reply: Tree): Tree {
+  if (Array.isArray(reply)) return reply.map(withoutLargeCounts)
+  return /^:\d{16,}$/.test(reply) && Number(reply.slice(1)) >= 2 ** 53 ? ':large' : reply
+}
+
+/** A map, or what RESP2 makes of it, without these fields and their values, however deep. */
+function withoutFields(reply: Tree, fields: ReadonlySet<string>): Tree {
+  if (!Array.isArray(reply)) return reply
+  const kept: Tree[] = []
+  for (let i = 0; i < reply.length; i++) {
+    const item = reply[i]!
+    if (typeof item === 'string' && fields.has(item.slice(1))) i++
+    else kept.push(withoutFields(item, fields))
+  }
+  return kept
+}
+
+export const allowedTranscripts: readonly AllowedTranscript[] = [
+  {
+    name: 'bytes after an argument',
+    what: 'Other bytes than CR LF after an argument end the connection',
+    why: 'Redis skips two bytes whatever they are, so that a peer with a wrong length goes on unnoticed, out of step.',
+    reference: 'https://redis.io/docs/latest/develop/reference/protocol-spec/#bulk-strings',
+    example: '*1\r\n$4\r\nPINGxx',
+    explains: (transcript) => endsEarly(transcript, /^-ERR Protocol error: expected CRLF after an argument\r\n$/),
+  },
+  {
+    name: 'bytes that are no text',
+    what: 'A request that begins with a control character, or an inline request with a NUL, ends the connection',
+    why: 'Redis works on C strings: it never sees the end of a line with a NUL, and waits. A TLS handshake is one.',
+    reference: 'https://github.com/redis/redis/blob/7.0.15/src/networking.c (processInlineBuffer)',
+    example: '\x16\x03\x01\x00\r\n',
+    explains: (transcript) =>
+      endsEarly(
+        transcript,
+        /^-ERR Protocol error: (?:expected '\*' or text, got the byte \d+|a NUL in an inline request)\r\n$/,
+      ),
+  },
+  {
+    name: 'limits of a request',
+    what: 'A request of more than 1,048,576 arguments, and an argument of more than 64 MiB, is refused by default',
+    why: 'Redis takes 2^31 arguments of 512 MiB, and waits for them; a process with a heap bound does not.',
+    reference: 'https://redis.io/docs/latest/operate/oss_and_stack/management/config-file/ (proto-max-bulk-len)',
+    example: '*1048577\r\n',
+    explains: ({ ours, theirs }) =>
+      ours === `${theirs}-ERR Protocol error: invalid multibulk length\r\n` ||
+      ours === `${theirs}-ERR Protocol error: invalid bulk length\r\n`,
+  },
+]
+
+/** Ours is a beginning of theirs and then this error. */
+function endsEarly({ ours, theirs }: Transcript, error: RegExp): boolean {
+  const at = ours.lastIndexOf('-ERR Protocol error')
+  return at >= 0 && error.test(ours.slice(at)) && theirs.startsWith(ours.slice(0, at))
+}
 
 function isEqual(one: Tree, other: Tree): boolean {
   return JSON.stringify(one) === JSON.stringify(other)

@@ -2,7 +2,8 @@
  * Random commands over the stream grammar of Redis 7.0: few keys, groups, consumers and IDs, so that they meet; hostile IDs
  * and counts; options in any order and twice; cases mixed; arguments missing or too many.
  *
- *   keys        s t u: streams        f: a stream far in the future, where `*` gives the same ID everywhere
+ *   keys        s v: streams, for everything        t: one from which nothing is deleted, so that 7.0 and 8.x count alike
+ *               u: one for XSETID, without XDEL     f: one far in the future, where `*` gives the same ID everywhere
  *               w: mostly a string
  *   IDs         a grid of 12 × 4, hostile ones now and then; entries are added along it, so that most of them are
  *               accepted, and at its end the streams begin anew
@@ -80,6 +81,7 @@ const key = (random: Random): string =>
     [60, 's'],
     [18, 't'],
     [8, 'u'],
+    [6, 'v'],
     [6, 'f'],
     [5, 'w'],
     [3, 'none'],
@@ -143,6 +145,17 @@ function fields(random: Random): string[] {
   return made
 }
 
+/** A key from which entries may go: on `t` the rules of 7.0 and of 8.x for counts are the same as long as none does. */
+function anyKey(random: Random): string {
+  const chosen = key(random)
+  return chosen === 't' ? 's' : chosen
+}
+
+function deletable(random: Random): string {
+  const chosen = anyKey(random)
+  return chosen === 'u' || chosen === 'none' ? 'v' : chosen
+}
+
 function trimming(random: Random): string[] {
   const isLength = random.chance(0.6)
   const made = [isLength ? 'MAXLEN' : 'MINID']
@@ -165,7 +178,10 @@ function xadd(random: Random, ms: number): Args[] {
   ])
   // A bare `*` would be the clock's.
   const newest = made === '*' || made === '\0' ? '11-*' : made
-  return [['XADD', key(random), ...xaddOptions(random), newest, ...fields(random)]]
+  const target = key(random)
+  const options = xaddOptions(random)
+  const isTrimmed = options.some((option) => option.startsWith('M'))
+  return [['XADD', target === 't' && isTrimmed ? 's' : target, ...options, newest, ...fields(random)]]
 }
 
 function xaddOptions(random: Random): string[] {
@@ -226,22 +242,31 @@ function readStreams(random: Random, words: readonly string[]): string[] {
 function readGroup(random: Random): Args[] {
   const streams = readStreams(random, ['>', '>', '>', '>', '0', '0-0'])
   const options: string[][] = []
-  if (random.chance(0.98)) options.push(['GROUP', group(random), consumer(random)])
+  const [name, reader] = [group(random), consumer(random)]
+  if (random.chance(0.98)) options.push(['GROUP', name, reader])
   if (random.chance(0.7)) options.push(['COUNT', count(random)])
   if (random.chance(0.1)) options.push(['NOACK'])
   if (random.chance(0.01)) options.push(['BLOCK', random.pick(['x', '-1', '9223372036854775808', '1'])])
   if (random.chance(0.01)) options.push([random.pick(['FOO', 'COUNT', 'GROUP'])])
-  return [['XREADGROUP', ...random.shuffle(options).flat(), 'STREAMS', ...streams]]
+  const made = ['XREADGROUP', ...random.shuffle(options).flat(), 'STREAMS', ...streams]
+  return [made, ...streams.slice(0, streams.length / 2).map((stream) => consumerMade(stream, name, reader))]
+}
+
+/** The consumer of a command that may have found nothing: 7.0 has not made it then. See `consumers that get nothing`. */
+function consumerMade(stream: string, name: string, reader: string): Args {
+  return ['XGROUP', 'createConsumer', stream, name, reader]
 }
 
 function groupCommand(random: Random): Args[] {
-  const base = [key(random), group(random)]
+  const stream = key(random)
+  const base = [stream, group(random)]
   const from = random.weighted([
     [30, '$'],
     [40, '0'],
     [30, id(random)],
   ])
-  const entriesRead = random.chance(0.2) ? ['ENTRIESREAD', random.chance(0.5) ? count(random) : '-1'] : []
+  const entriesRead =
+    stream !== 't' && random.chance(0.2) ? ['ENTRIESREAD', random.chance(0.5) ? count(random) : '-1'] : []
   const sub = random.weighted<Args>([
     [45, ['CREATE', ...base, from, ...random.shuffle([random.chance(0.5) ? ['MKSTREAM'] : [], entriesRead]).flat()]],
     [20, ['SETID', ...base, from, ...entriesRead]],
@@ -273,17 +298,19 @@ function claim(random: Random): Args[] {
   if (random.chance(0.3)) options.push(['JUSTID'])
   if (random.chance(0.15)) options.push(['LASTID', id(random)])
   if (random.chance(0.02)) options.push([random.pick(['FOO', 'IDLE', 'TIME', 'RETRYCOUNT', 'LASTID', 'a\r\nb'])])
-  const who = [key(random), group(random), consumer(random), idle(random)]
-  return [['XCLAIM', ...who, ...ids(random), ...random.shuffle(options).flat()]]
+  const [stream, name, reader] = [key(random), group(random), consumer(random)]
+  const made = ['XCLAIM', stream, name, reader, idle(random), ...ids(random), ...random.shuffle(options).flat()]
+  return [made, consumerMade(stream, name, reader)]
 }
 
 function autoClaim(random: Random): Args[] {
   const options: string[][] = []
   if (random.chance(0.5)) options.push(['COUNT', count(random)])
   if (random.chance(0.3)) options.push(['JUSTID'])
-  const who = [key(random), group(random), consumer(random), idle(random)]
+  const [stream, name, reader] = [key(random), group(random), consumer(random)]
   const start = random.chance(0.6) ? random.pick(['0', '-', '0-0']) : id(random)
-  return [['XAUTOCLAIM', ...who, start, ...random.shuffle(options).flat(), ...extra(random, 'COUNT')]]
+  const given = [...random.shuffle(options).flat(), ...extra(random, 'COUNT')]
+  return [['XAUTOCLAIM', stream, name, reader, idle(random), start, ...given], consumerMade(stream, name, reader)]
 }
 
 function info(random: Random): Args[] {
@@ -298,19 +325,23 @@ function info(random: Random): Args[] {
   return [['XINFO', ...sub]]
 }
 
+/** On streams without deleted entries: 8.x refuses an ID below the highest of them, 7.0 does not. */
 function setId(random: Random): Args[] {
+  const target = random.pick(['u', 'u', 'u', 'none'])
   const options: string[][] = []
   if (random.chance(0.4)) options.push(['ENTRIESADDED', count(random)])
-  if (random.chance(0.4)) options.push(['MAXDELETEDID', id(random)])
-  return [['XSETID', key(random), id(random), ...random.shuffle(options).flat()]]
+  if (random.chance(0.3)) options.push(['MAXDELETEDID', random.pick(['0', '0-0', 'x', '5-', '>', ''])])
+  const isRefused = random.chance(0.1)
+  if (isRefused) return [['XSETID', target, '3-1', 'ENTRIESADDED', '9', 'MAXDELETEDID', '9-1']]
+  return [['XSETID', target, id(random), ...random.shuffle(options).flat()]]
 }
 
-const other = (random: Random): string => random.pick(['s', 't', 'u', 'w'])
+const other = (random: Random): string => random.pick(['s', 'v', 'w'])
 const keyCommands: Weighted<(random: Random) => Args> = [
   [20, (random) => ['DEL', key(random)]],
   [4, (random) => ['UNLINK', key(random), key(random)]],
   [10, (random) => ['SET', 'w', random.pick(['5', 'text'])]],
-  [2, (random) => ['SET', other(random), 'text']],
+  [2, (random) => ['SET', random.pick(['s', 'u', 'v']), 'text']],
   [4, (random) => [random.pick(['GET', 'INCR', 'STRLEN']), key(random)]],
   [6, (random) => ['EXISTS', key(random), key(random)]],
   [6, (random) => ['TYPE', key(random)]],
@@ -360,8 +391,8 @@ const streamCommands: Weighted<(random: Random, ms: number) => Args[]> = [
   [6, burst],
   [3, (random) => [['XLEN', key(random)]]],
   [9, range],
-  [6, (random) => [['XDEL', key(random), ...ids(random)]]],
-  [5, (random) => [['XTRIM', key(random), ...trimming(random), ...extra(random, 'LIMIT')]]],
+  [6, (random) => [['XDEL', deletable(random), ...ids(random)]]],
+  [5, (random) => [['XTRIM', anyKey(random), ...trimming(random), ...extra(random, 'LIMIT')]]],
   [2, setId],
   [6, read],
   [14, readGroup],
@@ -408,7 +439,8 @@ export class Grammar {
     if (random.chance(1 / COMMANDS_A_MS)) this.#ms++
     if (this.#ms === 12) return this.#anew()
     const made = random.weighted(streamCommands)(random, this.#ms)
-    if (made.length === 1 && made[0]![0] !== 'COMMAND' && random.chance(0.02)) return [damaged(random, made[0]!)]
+    const isOne = made.length === 1 || made[1]![1] === 'createConsumer'
+    if (isOne && made[0]![0] !== 'COMMAND' && random.chance(0.02)) return [damaged(random, made[0]!), ...made.slice(1)]
     return random.chance(0.05) ? made.map((args) => recased(random, args)) : made
   }
 

@@ -8,7 +8,7 @@
  *
  * EXEC's reply is compared item by item, as the replies of what was queued.
  */
-import { allowedDifferences } from './differential-allowed.ts'
+import { allowedReplies } from './differential-allowed.ts'
 import { isSameButClock, treeOf, type Tree } from './differential-tree.ts'
 
 /** Compares the replies of one connection in order, since EXEC's reply is read by what was queued. */
@@ -47,10 +47,24 @@ export class ReplyComparer {
   }
 
   #matches(args: readonly string[], ours: Tree, theirs: Tree): boolean {
-    if (isSameButClock(args, ours, theirs)) return true
-    const found = allowedDifferences.find((allowed) => allowed.explains({ args, ours, theirs }))
-    if (found === undefined) return false
-    this.hits.set(found.name, (this.hits.get(found.name) ?? 0) + 1)
+    let [mine, other] = [ours, theirs]
+    if (isSameButClock(args, mine, other)) return true
+    const met: string[] = []
+    for (const allowed of allowedReplies) {
+      if (allowed.explains?.({ args, ours: mine, theirs: other }) === true) return this.#count([allowed.name])
+      if (allowed.without === undefined) continue
+      const [left, otherLeft] = [allowed.without(args, mine), allowed.without(args, other)]
+      if (isSameButClock(args, left, mine) && isSameButClock(args, otherLeft, other)) continue
+      met.push(allowed.name)
+      mine = left
+      other = otherLeft
+      if (isSameButClock(args, mine, other)) return this.#count(met)
+    }
+    return false
+  }
+
+  #count(names: readonly string[]): true {
+    for (const name of names) this.hits.set(name, (this.hits.get(name) ?? 0) + 1)
     return true
   }
 }
