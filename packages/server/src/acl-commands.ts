@@ -18,12 +18,15 @@ export interface AclCommand {
   readonly parent: AclCommand | undefined
   /** Whether this server has it. */
   readonly isOurs: boolean
+  /** It came after Redis 7.0: what describes a user best is judged without it, so that it is as Redis 7.0 says it. */
+  readonly isNewer: boolean
 }
 
 /** Commands of Redis 7.0 that are not here, by their categories. */
 const foreignCommands: Readonly<Record<string, string>> = {
+  'read string slow': 'lcs',
   'hyperloglog admin slow dangerous': 'pfselftest',
-  'keyspace write slow dangerous': 'migrate',
+  'keyspace write slow dangerous': 'migrate restore-asking',
   'read bitmap fast': 'bitfield_ro getbit',
   'read bitmap slow': 'bitcount bitpos',
   'read geo slow': 'geodist geohash geopos georadius_ro georadiusbymember_ro geosearch',
@@ -111,10 +114,16 @@ export class AclCommands {
   ): AclCommand {
     const number = this.#byName.size
     const isOurs = command !== undefined
-    const added = { number, name, categories: new Set(categories), children: [], parent, isOurs }
+    const isNewer = command !== undefined && isAfter70(command.since)
+    const added = { number, name, categories: new Set(categories), children: [], parent, isOurs, isNewer }
     this.#byName.set(name, added)
     parent?.children.push(added)
     if (command !== undefined) this.#numbers.set(command, number)
     return added
   }
+}
+
+function isAfter70(version: string): boolean {
+  const [major, minor] = version.split('.').map(Number)
+  return major! > 7 || (major === 7 && minor! > 0)
 }

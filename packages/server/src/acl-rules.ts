@@ -6,11 +6,16 @@ export function mergeSelectors(words: readonly string[]): string[] {
   const rules: string[] = []
   let open: string[] | undefined
   for (const word of words) {
-    if (open === undefined && !(word.startsWith('(') && !word.endsWith(')'))) {
+    const isOpening = word.startsWith('(') && !word.endsWith(')')
+    if (isOpening) {
+      // As Redis: one that was open already is forgotten.
+      open = [word]
+      continue
+    }
+    if (open === undefined) {
       rules.push(word)
       continue
     }
-    open ??= []
     open.push(word)
     if (!word.endsWith(')')) continue
     rules.push(open.join(' '))

@@ -143,9 +143,9 @@ export class Selector {
     const parent = bar < 0 ? undefined : this.#commands.get(name.slice(0, bar))
     if (parent === undefined) throw new AclRuleError(ruleErrors.unknownCommand)
     if (parent.parent !== undefined) throw new AclRuleError(ruleErrors.firstArgOfSubcommand)
-    if (parent.children.length > 0) throw new AclRuleError(ruleErrors.unknownCommand)
     const word = name.slice(bar + 1)
     if (word === '') throw new AclRuleError(ruleErrors.syntax)
+    if (parent.children.length > 0) throw new AclRuleError(ruleErrors.unknownCommand)
     const words = this.#firstArguments.get(parent.number)
     if (words === undefined) this.#firstArguments.set(parent.number, [word])
     else if (!words.includes(word)) words.push(word)
@@ -245,7 +245,7 @@ export class Selector {
       let same = 0
       let different = 0
       for (const command of this.#commands.all) {
-        if (!command.categories.has(name)) continue
+        if (!command.categories.has(name) || command.isNewer) continue
         if (this.#allowed[command.number] === wanted) same++
         else different++
       }

@@ -152,7 +152,17 @@ const refusals = {
   channel: () => 'NOPERM this user has no permissions to access one of the channels used as arguments',
 }
 
-/** The error line of a refused request. */
-export function refusalLine(denial: Denial): string {
-  return refusals[denial.reason](denial.object)
+const reasonsInExec = {
+  command: 'no permission to execute the command or subcommand',
+  key: 'no permission to touch the specified keys',
+  channel: 'no permission to access one of the channels used as arguments',
+}
+
+/** The error line of a refused request; in EXEC it was allowed when it was queued. */
+export function refusalLine({ reason, object }: Denial, isExecuting: boolean): string {
+  if (!isExecuting) return refusals[reason](object)
+  return (
+    'NOPERM ACLs rules changed between the moment the transaction was accumulated and the EXEC call. ' +
+    `This command is no longer allowed for the following reason: ${reasonsInExec[reason]}`
+  )
 }

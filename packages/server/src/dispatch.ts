@@ -178,7 +178,7 @@ export function deniedLine(client: Client, entry: CommandEntry, request: Request
   const denial = acl.denial(client.user, entry.command, request)
   if (denial === undefined) return undefined
   onDenied?.(client, denial)
-  return refusalLine(denial)
+  return refusalLine(denial, client.isExecuting)
 }
 
 /** As Redis: what is queued takes memory whatever it does, and EXEC needs what is in its queue. */
@@ -186,7 +186,7 @@ function asksForMemory({ transaction }: Client, entry: CommandEntry): boolean {
   if (entry.deniesOutOfMemory) return true
   if (!transaction.isOpen) return false
   if (entry.command.name === 'exec') return transaction.needsMemory
-  return !entry.runsInMulti && entry.command.name !== 'unwatch'
+  return !entry.runsInMulti
 }
 
 function waitsForPause(client: Client, entry: CommandEntry): boolean {

@@ -79,7 +79,7 @@ function closeClientsOf(client: Client, gone: readonly User[]): void {
 export function getUser({ server, reply }: Client, request: Request): void {
   const user = server.acl.user(request.text(2))
   if (user === undefined) {
-    reply.nullArray()
+    reply.null()
     return
   }
   reply.map(6)

@@ -3,7 +3,7 @@ import type { Request } from '@millrace/protocol'
 import type { Client } from '../client.ts'
 import type { Command } from '../command.ts'
 import { ConfigError } from '../config.ts'
-import { ReplyError } from '../error-lines.ts'
+import { lines, ReplyError } from '../error-lines.ts'
 import { Glob } from '../glob.ts'
 import { helpLines, replyHelp } from './help.ts'
 
@@ -114,18 +114,28 @@ export const configCommands: readonly Command[] = [
 ]
 
 function getParameters({ server, reply }: Client, request: Request): void {
-  const globs: Glob[] = []
-  for (let i = 2; i < request.count; i++) globs.push(new Glob(request.text(i), { ignoresCase: true }))
-  const told = [...server.config.entries()].filter(([name]) => globs.some((glob) => glob.matches(name)))
-  reply.map(told.length)
-  for (const [name, value] of told) {
-    reply.bulkText(name)
-    reply.bulkText(value)
+  const { config } = server
+  /** By their names; a name that was asked for as it stands is told as it was written. */
+  const told = new Map<string, string>()
+  for (let i = 2; i < request.count; i++) {
+    const pattern = request.text(i)
+    const name = pattern.toLowerCase()
+    if (!/[*?[]/.test(pattern)) {
+      if (config.has(name) && !told.has(name)) told.set(name, pattern)
+      continue
+    }
+    const glob = new Glob(pattern, { ignoresCase: true })
+    for (const [one] of config.entries()) if (!told.has(one) && glob.matches(one)) told.set(one, one)
+  }
+  reply.map(told.size)
+  for (const [name, written] of told) {
+    reply.bulkText(written)
+    reply.bulkText(config.text(name))
   }
 }
 
 function setParameters({ server, reply }: Client, request: Request): void {
-  if (request.count % 2 === 1) throw new ReplyError("ERR wrong number of arguments for 'config|set' command")
+  if (request.count % 2 === 1) throw new ReplyError(lines.syntax)
   const pairs: [string, string][] = []
   for (let i = 2; i < request.count; i += 2) pairs.push([request.text(i), request.text(i + 1)])
   try {

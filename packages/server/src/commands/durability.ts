@@ -30,7 +30,7 @@ export const durabilityCommands: readonly Command[] = [
     keys: [],
     arguments: [{ name: 'schedule', type: 'pure-token', token: 'SCHEDULE', isOptional: true, since: '3.2.2' }],
     differs: 'Refused: data are in memory only.',
-    run: refuseToSave,
+    run: saveInBackground,
   },
   {
     name: 'bgrewriteaof',
@@ -89,6 +89,11 @@ export const durabilityCommands: readonly Command[] = [
     run: shutDown,
   },
 ]
+
+function saveInBackground(_client: Client, request: Request): void {
+  if (request.count > 2 || (request.count === 2 && !request.is(1, 'SCHEDULE'))) throw new ReplyError(lines.syntax)
+  refuseToSave()
+}
 
 function refuseToSave(): void {
   throw new ReplyError('ERR this server keeps its data in memory only and cannot save them')

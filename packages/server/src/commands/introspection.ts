@@ -169,7 +169,7 @@ function commandInfo(client: Client, request: Request): void {
   reply.array(request.count - 2)
   for (let i = 2; i < request.count; i++) {
     const command = server.commands.get(request.text(i).toLowerCase())
-    if (command === undefined) reply.nullArray()
+    if (command === undefined) reply.null()
     else replyCommandInfo(reply, command)
   }
 }
@@ -197,7 +197,8 @@ function listCommands({ server, reply }: Client, request: Request): void {
     if (isWanted === undefined) continue
     for (const child of command.subcommands ?? []) if (isWanted(child)) names.push(child.name)
   }
-  reply.set(names.length)
+  if (isWanted === undefined) reply.set(names.length)
+  else reply.array(names.length)
   for (const name of names) reply.bulkText(name)
 }
 
