@@ -10,7 +10,7 @@
 import { chmodSync, lstatSync, mkdtempSync, readFileSync, renameSync, rmSync, unlinkSync, type Stats } from 'node:fs'
 import { connect, createServer, isIPv6, type AddressInfo, type Server as NetServer, type Socket } from 'node:net'
 import { dirname, join } from 'node:path'
-import { createServer as createTlsServer, type TlsOptions as SecureOptions } from 'node:tls'
+import { createServer as createTlsServer, type TlsOptions as SecureOptions, type TLSSocket } from 'node:tls'
 import { SocketConnection, type SocketNames } from './connection.ts'
 import type { TlsOptions } from './options.ts'
 import type { ServerState } from './server-state.ts'
@@ -58,6 +58,9 @@ export async function listenTls(state: ServerState, host: string, options: TlsOp
     socket.once('close', () => handshakes.delete(socket))
   })
   server.on('secureConnection', (socket) => {
+    // One that is optional has to be good as well when it is shown.
+    const isBad = options.clients === 'optional' && !socket.authorized && hasCertificate(socket)
+    if (isBad) return void socket.destroy()
     for (const raw of handshakes) if (raw.remotePort === socket.remotePort) handshakes.delete(raw)
     accept(state, socket)
   })
@@ -200,9 +203,12 @@ function secureOptions({ certFile, keyFile, caFile, clients }: TlsOptions): Secu
     ...(caFile === undefined ? {} : { ca: readPem(caFile, 'CA certificate') }),
     minVersion: 'TLSv1.2',
     requestCert: asks !== 'no',
-    // An optional one, if it is shown, has to be good as well.
-    rejectUnauthorized: asks !== 'no',
+    rejectUnauthorized: asks === 'yes',
   }
+}
+
+function hasCertificate(socket: TLSSocket): boolean {
+  return Object.keys(socket.getPeerCertificate()).length > 0
 }
 
 function readPem(file: string, what: string): Buffer {

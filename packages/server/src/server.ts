@@ -83,6 +83,8 @@ export class Server {
     for (const connection of state.connections) connection.finish()
     await this.#untilEmpty(Math.min(limitMs, LIMIT_MS))
     for (const connection of state.connections) connection.close('now')
+    // A destroyed socket tells its end a little later.
+    while (state.connections.size > 0) await new Promise((resolve) => setImmediate(resolve))
     state.timers.stop()
   }
 
