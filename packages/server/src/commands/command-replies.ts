@@ -21,7 +21,9 @@ export function replyCommandInfo(reply: ReplyWriter, command: Command): void {
   reply.set(command.keys.length)
   for (const spec of command.keys) replyKeySpec(reply, spec)
   const subcommands = command.subcommands ?? []
-  reply.set(subcommands.length)
+  // As Redis: an empty set, or an array.
+  if (subcommands.length === 0) reply.set(0)
+  else reply.array(subcommands.length)
   for (const subcommand of subcommands) replyCommandInfo(reply, subcommand)
 }
 
