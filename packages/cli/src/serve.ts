@@ -51,7 +51,7 @@ class Ending {
     process.on('SIGHUP', () => {
       try {
         server.reloadTls()
-        logLine('The TLS files were read again')
+        if (server.tlsPort !== 0) logLine('The TLS files were read again')
       } catch (error) {
         logLine(`The TLS files stay as they were: ${error instanceof Error ? error.message : String(error)}`)
       }
