@@ -6,7 +6,6 @@
 import {
   consumerInfos,
   fullStreamInfo,
-  radixTreeNodes,
   groupInfos,
   radixTreeNodes,
   streamInfo,
@@ -150,7 +149,7 @@ function tellStream(client: Client, request: Request): void {
   if (request.count === 3) {
     const info = streamInfo(database, key, nowMs)
     reply.map(16)
-    writeHead(reply, info, radixTreeNodes(database, key, nowMs))
+    writeHead(reply, info, radixNodesOf(client, key, info))
     pair(reply, 'groups').integer(info.groupCount)
     writeEntryOrNull(pair(reply, 'first-entry'), info.firstEntry)
     writeEntryOrNull(pair(reply, 'last-entry'), info.lastEntry)
@@ -158,7 +157,7 @@ function tellStream(client: Client, request: Request): void {
   }
   const info = fullStreamInfo(database, key, fullCount(request), nowMs)
   reply.map(15)
-  writeHead(reply, info, radixTreeNodes(database, key, nowMs))
+  writeHead(reply, info, radixNodesOf(client, key, info))
   writeEntries(pair(reply, 'entries'), info.entries)
   pair(reply, 'groups').array(info.groups.length)
   for (const group of info.groups) writeFullGroup(reply, group)
