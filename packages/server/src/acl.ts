@@ -159,7 +159,7 @@ const reasonsInExec = {
 }
 
 /** The error line of a refused request; in EXEC it was allowed when it was queued. */
-export function refusalLine({ reason, object }: Denial, isExecuting: boolean): string {
+export function refusalLine({ reason, object }: Denial, isExecuting = false): string {
   if (!isExecuting) return refusals[reason](object)
   return (
     'NOPERM ACLs rules changed between the moment the transaction was accumulated and the EXEC call. ' +
