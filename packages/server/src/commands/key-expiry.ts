@@ -217,7 +217,8 @@ function conditionOf(request: Request): Condition {
   const condition: Condition = { NX: false, XX: false, GT: false, LT: false }
   for (let i = 3; i < request.count; i++) {
     const word = words.find((each) => request.is(i, each))
-    if (word === undefined) throw new ReplyError(`ERR Unsupported option ${request.text(i)}`)
+    // As Redis, which prints it as a C string.
+    if (word === undefined) throw new ReplyError(`ERR Unsupported option ${request.text(i).split('\0', 1)[0]}`)
     condition[word] = true
   }
   if (condition.NX && (condition.XX || condition.GT || condition.LT)) {

@@ -87,6 +87,7 @@ export const objectCommands: readonly Command[] = [
         keys: keyAt(2, 'RO'),
         tips: ['nondeterministic_output'],
         arguments: [{ name: 'key', type: 'key', keySpecIndex: 0 }],
+        differs: 'As ENCODING: told from the value alone.',
         run: referenceCount,
       },
     ],
