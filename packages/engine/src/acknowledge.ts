@@ -6,7 +6,7 @@
  */
 import type { Database } from './database.ts'
 import type { Group } from './group.ts'
-import type { GroupRef } from './group-commands.ts'
+import type { ConsumerRef, GroupRef } from './group-commands.ts'
 import { formatId, isAscending, type StreamId } from './id.ts'
 import { IdList } from './id-list.ts'
 import type { PendingRow } from './pending.ts'
@@ -38,6 +38,19 @@ export function acknowledgePacked(database: Database, ref: GroupRef, ids: IdList
     return ids.count
   }
   return acknowledge(database, ref, { ids: ids.toIds() }, nowMs).length
+}
+
+/**
+ * XACK of IDs in columns if they ascend and one consumer owns all of them: true, else nothing is done. Hot: the usual end
+ * of a batch; `acknowledge` with `ifOwner` is for the rest.
+ */
+export function acknowledgeOwned(database: Database, ref: ConsumerRef, ids: IdList, nowMs: number): boolean {
+  const { key, group: name, consumer } = ref
+  const group = database.find(key, nowMs)?.group(name)
+  const owner = group?.consumer(consumer)
+  if (owner === undefined || !ids.isAscending() || !group!.pending.hasAll(ids, owner.number)) return false
+  if (ids.count > 0) database.commit({ kind: 'acknowledged', key, group: name, ids })
+  return true
 }
 
 /** Those of the IDs that are pending, each once, in their order. */

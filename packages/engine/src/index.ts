@@ -91,7 +91,7 @@ export {
   type ReadGroupFrom,
   type ReadGroupQuery,
 } from './read-group.ts'
-export { acknowledge, acknowledgePacked } from './acknowledge.ts'
+export { acknowledge, acknowledgeOwned, acknowledgePacked } from './acknowledge.ts'
 export {
   autoClaim,
   claim,

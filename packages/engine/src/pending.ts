@@ -58,10 +58,10 @@ export class PendingList {
   }
 
   /**
-   * Whether all IDs, which ascend, are pending. A search in the blocks for the first of each block only, and from there a
+   * Whether all IDs, which ascend, are pending, and for this owner where one is given. A search in the blocks for the first of each block only, and from there a
    * step for each that follows the one before. Hot.
    */
-  hasAll(ids: IdList): boolean {
+  hasAll(ids: IdList, owner?: number): boolean {
     const id = this.#key
     let block: PendingBlock | undefined
     let row = 0
@@ -74,6 +74,7 @@ export class PendingList {
         row = block.lowerBound(id)
       }
       if (row === block.size || block.compare(row, id) !== 0) return false
+      if (owner !== undefined && block.ownerAt(row) !== owner) return false
     }
     return true
   }

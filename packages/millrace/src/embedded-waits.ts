@@ -77,7 +77,9 @@ export class EmbeddedWaits {
 
   /** After each verb: serves whom it concerns. */
   settle(nowMs: number): void {
-    this.#waiters.serve(nowMs)
+    // Hot: most verbs find nobody waiting and nothing that expires.
+    if (this.#waiters.size > 0) this.#waiters.serve(nowMs)
+    else if (this.#deadline === undefined && this.#database.expiringKeyCount === 0) return
     this.#setTimers()
   }
 
