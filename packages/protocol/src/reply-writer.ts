@@ -9,13 +9,14 @@
  */
 
 const BYTES_MIN = 16_384
+const NO_BYTES = Buffer.alloc(0)
 /** A buffer that a large reply has made larger than this is given back once it is sent. */
 const KEPT_BYTES_MAX = 262_144
 const CR = 13
 const LF = 10
 
 export class ReplyWriter {
-  bytes: Buffer = Buffer.allocUnsafe(BYTES_MIN)
+  bytes: Buffer = NO_BYTES
   /** How many bytes are written. */
   length = 0
   protocol: 2 | 3 = 2
@@ -125,15 +126,20 @@ export class ReplyWriter {
 
   /** After the bytes were sent; `isFree`: nobody reads them any more, else a new buffer is taken. */
   sent(isFree: boolean): void {
-    if (!isFree || this.bytes.length > KEPT_BYTES_MAX) this.bytes = Buffer.allocUnsafe(BYTES_MIN)
+    if (!isFree || this.bytes.length > KEPT_BYTES_MAX) this.bytes = NO_BYTES
     this.length = 0
+  }
+
+  /** Gives an empty buffer back: of many connections most are quiet most of the time. */
+  release(): void {
+    if (this.length === 0) this.bytes = NO_BYTES
   }
 
   /** Room for so many more bytes. */
   reserve(more: number): void {
     const needed = this.length + more
     if (needed <= this.bytes.length) return
-    const grown = Buffer.allocUnsafe(Math.max(needed, this.bytes.length * 2))
+    const grown = Buffer.allocUnsafe(Math.max(needed, this.bytes.length * 2, BYTES_MIN))
     this.bytes.copy(grown, 0, 0, this.length)
     this.bytes = grown
   }

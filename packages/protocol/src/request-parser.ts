@@ -19,6 +19,7 @@ import { requestLimits, type RequestLimits } from './limits.ts'
 import { ProtocolError } from './protocol-error.ts'
 import { Request } from './request.ts'
 
+const NO_BYTES = Buffer.alloc(0)
 const CR = 13
 const LF = 10
 const TAB = 9
@@ -69,6 +70,17 @@ export class RequestParser {
     this.#makeRoom(chunk.length)
     this.#bytes.set(chunk, this.#end)
     this.#end += chunk.length
+  }
+
+  /** Lets go of bytes that are all parsed: a connection that is quiet keeps none. The last request is not valid any more. */
+  release(): void {
+    if (this.#start !== this.#end) return
+    this.#bytes = NO_BYTES
+    this.request.bytes = NO_BYTES
+    this.#isOwn = false
+    this.#start = 0
+    this.#at = 0
+    this.#end = 0
   }
 
   /** Whether there is one more whole request. Throws `ProtocolError` when what comes cannot be one. */

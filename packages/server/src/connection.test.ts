@@ -385,3 +385,19 @@ function digits(count: number): number {
   for (let i = 0; i < count; i++) sum += String(i).length
   return sum
 }
+
+it('keeps no buffers for a connection that is quiet', async () => {
+  const clock = new HandClock()
+  await start({ env: clock })
+  const wire = await site.client()
+  const value = 'x'.repeat(100_000)
+  expect(await wire.ask('ECHO', value)).toHaveLength(100_011)
+  expect(onlyClient().reply.bytes.length).toBeGreaterThan(0)
+  clock.advance(3000)
+  expect(onlyClient().reply.bytes.length).toBe(0)
+  expect(await wire.ask('ECHO', value)).toHaveLength(100_011)
+  wire.send(Buffer.from('PING\r\nPI'))
+  await wire.take(1)
+  wire.send(Buffer.from('NG\r\n'))
+  expect(await wire.take(1)).toEqual(['+PONG\r\n'])
+})

@@ -39,6 +39,8 @@ const WRITE_BYTES = 256
 const COUNTED_OUTPUT_BYTES_MIN = 65_536
 const SLOWEST_BYTES_PER_MS = 64
 const LINGER_MS = 1000
+/** After so long without a request a connection gives its reply's buffer back: 16 KiB each, and 10,000 may be quiet. */
+const QUIET_MS = 1000
 /** How many sockets may wait for their peer's end; more are cut. */
 const LINGERING_MAX = 1000
 
@@ -167,7 +169,16 @@ export class SocketConnection implements Connection {
       this.#endFor('it did not prove who it is in time')
     } else if (this.#partialSinceMs > 0 && nowMs - this.#partialSinceMs > this.#requestMsMax()) {
       this.#endFor('a request of it was not whole in time')
-    } else if (settings.idleSeconds > 0 && nowMs - client.lastActiveMs > settings.idleSeconds * 1000) {
+    } else if (nowMs - client.lastActiveMs > QUIET_MS) {
+      client.reply.release()
+      this.#checkIdle(nowMs)
+    }
+  }
+
+  #checkIdle(nowMs: number): void {
+    const { client } = this
+    const { settings } = client.server
+    if (settings.idleSeconds > 0 && nowMs - client.lastActiveMs > settings.idleSeconds * 1000) {
       // As Redis: who waits for entries or messages is not idle.
       if (!client.isWaiting && client.subscriptionCount === 0 && client.source === undefined)
         this.#endFor('it was idle')
@@ -270,8 +281,10 @@ export class SocketConnection implements Connection {
       this.close('after-reply')
       return false
     }
-    if (this.#parser.waitingBytes === 0) this.#partialSinceMs = 0
-    else if (this.#partialSinceMs === 0) this.#partialSinceMs = this.client.server.nowMs
+    if (this.#parser.waitingBytes === 0) {
+      this.#partialSinceMs = 0
+      this.#parser.release()
+    } else if (this.#partialSinceMs === 0) this.#partialSinceMs = this.client.server.nowMs
     this.#socket.resume()
     return false
   }
