@@ -34,8 +34,6 @@ const commands = [
   'XINFO GROUPS s',
   'XGROUP DELCONSUMER s g bob',
   'XGROUP DESTROY s g',
-  'MULTI',
-  'DISCARD',
   'SET w text',
   'XADD w * f v',
   'GET w',
@@ -79,6 +77,7 @@ const odd = [
 /** Each as latin1 text. */
 export const corpus: readonly string[] = [
   ...commands.map((line) => encode(line.split(' ')).toString('latin1')),
+  ['MULTI', 'XLEN s', 'EXEC'].map((line) => encode(line.split(' ')).toString('latin1')).join(''),
   ...inlines,
   ...odd,
 ]

@@ -11,139 +11,9 @@
  * Nothing here depends on the clock but what says so: idle times are 0 or long, so that no few milliseconds decide.
  */
 import type { Random, Weighted } from './differential-random.ts'
+import { consumer, count, fields, group, hostileCounts, id, idle, key, LAST_OF_5 } from './differential-values.ts'
 
 export type Args = readonly string[]
-
-const U64_MAX = '18446744073709551615'
-const hostileIds = [
-  '-',
-  '+',
-  '$',
-  '>',
-  '*',
-  '(5-1',
-  '(3',
-  '(',
-  '(-',
-  '(+',
-  `(${U64_MAX}-${U64_MAX}`,
-  '(0-0',
-  '(0',
-  'abc',
-  '1-',
-  '-5',
-  '+5',
-  ' 6',
-  '6 ',
-  '05-1',
-  '7-+1',
-  '1-1-1',
-  '1e3',
-  '5-*',
-  '5-**',
-  '0-*',
-  '*-1',
-  '',
-  '0',
-  '0-0',
-  U64_MAX,
-  `${U64_MAX}-${U64_MAX}`,
-  `${U64_MAX}-*`,
-  '18446744073709551616',
-  '0-18446744073709551616',
-  `5-${U64_MAX}`,
-  '\0',
-  '1'.repeat(130),
-]
-const hostileCounts = [
-  '0',
-  '-1',
-  '-5',
-  'x',
-  '',
-  '+10',
-  '007',
-  '-0',
-  '1.5',
-  '1e3',
-  ' 1',
-  '4294967296',
-  '1152921504606846976',
-  '9007199254740993',
-  '9223372036854775807',
-  '9223372036854775808',
-  '-9223372036854775808',
-  U64_MAX,
-]
-
-const key = (random: Random): string =>
-  random.weighted([
-    [60, 's'],
-    [18, 't'],
-    [8, 'u'],
-    [6, 'v'],
-    [6, 'f'],
-    [5, 'w'],
-    [3, 'none'],
-  ])
-const group = (random: Random): string =>
-  random.weighted([
-    [70, 'g'],
-    [27, 'h'],
-    [3, ''],
-  ])
-const consumer = (random: Random): string =>
-  random.weighted([
-    [50, 'alice'],
-    [30, 'bob'],
-    [19, 'carol'],
-    [1, ''],
-  ])
-
-function id(random: Random): string {
-  if (random.chance(0.12)) return random.pick(hostileIds)
-  const ms = random.below(12)
-  return random.chance(0.2) ? String(ms) : `${ms}-${random.below(4)}`
-}
-
-function count(random: Random): string {
-  return random.chance(0.2) ? random.pick(hostileCounts) : String(random.below(6))
-}
-
-/** Idle times that no clock decides: nothing, everything, or more than a test lasts. */
-function idle(random: Random): string {
-  return random.weighted([
-    [70, '0'],
-    [15, '10000000'],
-    [5, '-1'],
-    [10, random.pick(hostileCounts)],
-  ])
-}
-
-function fields(random: Random): string[] {
-  const made: string[] = []
-  const pairs = random.weighted([
-    [70, 1],
-    [20, 2],
-    [10, 5],
-  ])
-  for (let i = 0; i < pairs; i++) {
-    made.push(random.pick(['f', 'f', 'name', '', '\xff\0\r\n', '12']))
-    made.push(
-      random.weighted([
-        [50, String(random.below(200))],
-        [20, 'value'],
-        [10, ''],
-        [5, '-4095'],
-        [10, 'x'.repeat(random.below(130))],
-        [3, 'x'.repeat(4200)],
-        [2, '9223372036854775807'],
-      ]),
-    )
-  }
-  if (random.chance(0.02)) made.pop()
-  return made
-}
 
 /** A key from which entries may go: on `t` the rules of 7.0 and of 8.x for counts are the same as long as none does. */
 function anyKey(random: Random): string {
@@ -177,7 +47,7 @@ function xadd(random: Random, ms: number): Args[] {
     [3, id(random)],
   ])
   // A bare `*` would be the clock's.
-  const newest = made === '*' || made === '\0' ? '11-*' : made
+  const newest = made === '*' || made === '\0' || made === LAST_OF_5 ? '11-*' : made
   const target = key(random)
   const options = xaddOptions(random)
   const isTrimmed = options.some((option) => option.startsWith('M'))
@@ -333,7 +203,8 @@ function setId(random: Random): Args[] {
   if (random.chance(0.3)) options.push(['MAXDELETEDID', random.pick(['0', '0-0', 'x', '5-', '>', ''])])
   const isRefused = random.chance(0.1)
   if (isRefused) return [['XSETID', target, '3-1', 'ENTRIESADDED', '9', 'MAXDELETEDID', '9-1']]
-  return [['XSETID', target, id(random), ...random.shuffle(options).flat()]]
+  const last = id(random)
+  return [['XSETID', target, last === LAST_OF_5 ? '5-3' : last, ...random.shuffle(options).flat()]]
 }
 
 const other = (random: Random): string => random.pick(['s', 'v', 'w'])
@@ -350,7 +221,8 @@ const keyCommands: Weighted<(random: Random) => Args> = [
   [3, (random) => [random.pick(['TTL', 'PTTL', 'EXPIRETIME']), key(random)]],
   [4, (random) => [random.pick(['RENAME', 'RENAMENX']), other(random), other(random)]],
   [4, (random) => ['COPY', other(random), other(random), ...(random.chance(0.5) ? ['REPLACE'] : [])]],
-  [4, (random) => ['OBJECT', random.pick(['ENCODING', 'REFCOUNT']), key(random)]],
+  // Numbers are shared objects in Redis, copied ones not: the count of references to a stream is told.
+  [4, (random) => (random.chance(0.5) ? ['OBJECT', 'ENCODING', key(random)] : ['OBJECT', 'REFCOUNT', 't'])],
   [4, (random) => ['SCAN', '0', 'COUNT', '100', 'TYPE', random.pick(['stream', 'string', 'list', 'foo'])]],
   [2, () => ['DBSIZE']],
   [2, (random) => ['WATCH', key(random)]],

@@ -12,7 +12,8 @@
  */
 import type { Args } from './differential-grammar.ts'
 import type { Random, Weighted } from './differential-random.ts'
-import { CONNECTIONS, type Step } from './differential-schedules.ts'
+import { CONNECTIONS } from './differential-schedules.ts'
+import type { Step } from './differential-step.ts'
 
 const STEPS_MAX = 16
 const WRITER = CONNECTIONS - 1

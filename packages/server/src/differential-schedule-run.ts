@@ -2,7 +2,8 @@
 import { quoted, type Ports } from './differential.ts'
 import { Random } from './differential-random.ts'
 import { schedule } from './differential-schedule-grammar.ts'
-import { Stage, type ScheduleDifference, type Step } from './differential-schedules.ts'
+import { Stage, type ScheduleDifference } from './differential-schedules.ts'
+import type { Step } from './differential-step.ts'
 
 export interface ScheduleOptions {
   readonly ports: Ports

@@ -81,8 +81,9 @@ export async function firstDifference(
   ports: Ports,
   options: HistoryOptions,
   commands: readonly Args[],
+  hits?: Map<string, number>,
 ): Promise<Difference | undefined> {
-  const history = await History.begin(ports, options)
+  const history = await History.begin(ports, options, hits)
   try {
     for (let at = 0; at < commands.length; at += PIPELINE) {
       const found = await history.run(commands.slice(at, at + PIPELINE))
