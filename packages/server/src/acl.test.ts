@@ -183,15 +183,18 @@ describe('beside redis-server', () => {
   })
   afterEach(() => theirs.destroy())
 
-  const words = [
-    ...['on', 'off', 'nopass', 'resetpass', 'reset', 'resetkeys', 'resetchannels', 'allkeys', 'allchannels', 'ON'],
-    ...['allcommands', 'nocommands', 'clearselectors', 'sanitize-payload', '~*', '&*', '+@all', '-@all', 'foo'],
-    ...['~', '&', '%', '(', ')', '()', '+', '-', '#abc', '>x', '<x', '<z', `#${'b'.repeat(64)}`, '+select|0'],
-    ...['-select|0', '+get|x', '+client|foo', '+config|get|x', '%R~a', '%W~a', '%RW~b', '%X~c', '~a*', '&ch*', '~a b'],
-    ...['+xnope', '%R', '(+get)', '(~k &c +@read -xlen)', '(foo)', '(+get', '~x)', '+set)', '+|', '+client|'],
-    ...['-client|kill', '+debug|sleep', '+@stream', '-@dangerous', '+@read', '-@write', '+@connection', '-@list'],
-    ...['+lpush', '-lpush', '+xadd', '-xread', '+@keyspace', '-@fast', '+@admin', '+acl|cat', '-@blocking', '-@string'],
-  ]
+  const words = `
+    on, off, nopass, resetpass, reset, resetkeys, resetchannels, allkeys, allchannels, ON,
+    allcommands, nocommands, clearselectors, sanitize-payload, ~*, &*, +@all, -@all, foo, ~, &
+   , %, (, ), (), +, -, #abc, >x, <x, <z, +select|0, -select|0, +get|x, +client|foo,
+    +config|get|x, %R~a, %W~a, %RW~b, %X~c, ~a*, &ch*, ~a b, +xnope, %R, (+get), (~k &c
+    +@read -xlen), (foo), (+get, ~x), +set), +|, +client|, -client|kill, +debug|sleep, +@stream
+   , -@dangerous, +@read, -@write, +@connection, -@list, +lpush, -lpush, +xadd, -xread,
+    +@keyspace, -@fast, +@admin, +acl|cat, -@blocking, -@string
+   , #${'b'.repeat(64)}
+  `
+    .split(',')
+    .map((word) => word.trim().replace(/\s+/g, ' '))
   /** Commands of ours that redis-server 7.0 does not know: they are told by us alone. */
   const newer = [...new CommandTable().all]
     .flatMap((command) => [command, ...(command.subcommands ?? [])])
