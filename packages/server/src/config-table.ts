@@ -76,7 +76,13 @@ export const parameters: readonly Parameter[] = [
   { ...integer('tcp-keepalive', '300', 0, INT32_MAX), field: 'keepAliveSeconds' },
   { ...integer('maxclients', '10000', 1, 4_294_967_295), field: 'maxClients' },
   { name: 'requirepass', initial: '', kind: 'text' },
-  { name: 'acl-pubsub-default', initial: 'resetchannels', kind: 'choice', values: ['allchannels', 'resetchannels'] },
+  {
+    name: 'acl-pubsub-default',
+    initial: 'resetchannels',
+    kind: 'choice',
+    values: ['allchannels', 'resetchannels'],
+    only: { values: ['resetchannels'], reason: 'a new user listens to nothing until a rule lets it' },
+  },
   integer('acllog-max-len', '128', 0, INT64_MAX),
   { ...bytes('maxmemory', '0', 0, 18_446_744_073_709_551_615n), field: 'maxMemoryBytes' },
   {

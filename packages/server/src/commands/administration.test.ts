@@ -343,6 +343,33 @@ describe('of our own', () => {
     await expect.poll(() => site.server.state.monitors.size).toBe(0)
   })
 
+  it('closes a monitor that does not read', async () => {
+    await site.close()
+    site = await Site.start({ settings: { outputBytesMax: 4_000_000 } })
+    wire = await site.client()
+    const silent = await site.silent()
+    silent.write('MONITOR\r\n')
+    const { monitors } = site.server.state
+    await expect.poll(() => monitors.size).toBe(1)
+    // More than the sockets' buffers hold.
+    for (let i = 0; i < 400 && monitors.size > 0; i++) await wire.ask('SET', 'k', 'v'.repeat(100_000))
+    await expect.poll(() => monitors.size).toBe(0)
+    expect(await wire.ask('PING')).toBe('+PONG\r\n')
+  })
+
+  it('debugs only when it was started so', async () => {
+    expect(await wire.ask('DEBUG', 'SLEEP', '0')).toMatch(/^-ERR DEBUG command not allowed/)
+    await site.close()
+    site = await Site.start({ env: clock, config: { 'enable-debug-command': 'yes' } })
+    wire = await site.client()
+    wire.send(encode(['DEBUG', 'SLEEP', '0.5']))
+    await expect.poll(() => site.server.state.blockedClients.size).toBe(1)
+    expect(await (await site.client()).ask('PING')).toBe('+PONG\r\n')
+    clock.advance(500)
+    expect(await wire.take(1)).toEqual(['+OK\r\n'])
+    expect(await wire.ask('DEBUG', 'ERROR', 'OOPS now')).toBe('-OOPS now\r\n')
+  })
+
   it('logs slow commands, shortened and without passwords', async () => {
     await wire.ask('CONFIG', 'SET', 'slowlog-log-slower-than', '0')
     await wire.ask('SET', 'k', 'v'.repeat(200))
