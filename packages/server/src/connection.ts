@@ -311,10 +311,10 @@ export class SocketConnection implements Connection {
   /** Whether too much is unsent to go on; then the turn goes on when it is sent. */
   #isFull(): boolean {
     const { client } = this
-    const { settings, isOpen } = client.server
-    const isKnown = client.isAuthenticated || isOpen
-    const bytesMax = isKnown ? settings.outputBytesHigh : UNAUTHENTICATED_OUTPUT_BYTES_HIGH
-    if (this.#socket.writableLength <= bytesMax) return false
+    const unsent = this.#socket.writableLength
+    if (unsent <= UNAUTHENTICATED_OUTPUT_BYTES_HIGH) return false
+    const isKnown = client.isAuthenticated || client.server.isOpen
+    if (isKnown && unsent <= client.server.settings.outputBytesHigh) return false
     this.#isDraining = true
     return true
   }
