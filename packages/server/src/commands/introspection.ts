@@ -189,16 +189,10 @@ function commandDocs({ server, reply }: Client, request: Request): void {
 }
 
 function listCommands({ server, reply }: Client, request: Request): void {
+  const isWanted = request.count === 2 ? () => true : filterOf(request)
   const names: string[] = []
-  const isWanted = request.count === 2 ? undefined : filterOf(request)
-  for (const command of server.commands.all) {
-    if (isWanted === undefined || isWanted(command)) names.push(command.name)
-    // As Redis: subcommands are told by a filter only.
-    if (isWanted === undefined) continue
-    for (const child of command.subcommands ?? []) if (isWanted(child)) names.push(child.name)
-  }
-  if (isWanted === undefined) reply.set(names.length)
-  else reply.array(names.length)
+  for (const { command } of server.commands.entries()) if (isWanted(command)) names.push(command.name)
+  reply.array(names.length)
   for (const name of names) reply.bulkText(name)
 }
 
