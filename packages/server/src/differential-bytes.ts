@@ -6,7 +6,7 @@
  * Ending our half makes the end certain without a wait: a server closes when it has run and answered what it read.
  */
 import { createConnection } from 'node:net'
-import { allowedTranscripts } from './differential-allowed.ts'
+import { allowedTranscripts, type Transcript } from './differential-allowed.ts'
 import { encodeAll } from './differential-wire.ts'
 import type { Grammar } from './differential-grammar.ts'
 import type { Random } from './differential-random.ts'
@@ -37,20 +37,21 @@ export async function transcript(port: number, bytes: Buffer): Promise<string> {
 }
 
 /** The name of what explains the difference between two transcripts; 'same' when there is none, undefined when nothing does. */
-export function verdict(ours: string, theirs: string): string | undefined {
+export function verdict({ sent, ours, theirs }: Transcript): string | undefined {
   if (ours === theirs) return 'same'
   const [mine, other] = [masked(ours), masked(theirs)]
   if (mine === other) return 'same'
-  return allowedTranscripts.find((allowed) => allowed.explains({ ours: mine, theirs: other }))?.name
+  return allowedTranscripts.find((allowed) => allowed.explains({ sent, ours: mine, theirs: other }))?.name
 }
 
-/** Without IDs that the clock gave, which a mutation can ask for, and with 7.0's sentence about streams without IDs. */
+/** Without what the clock gave, IDs and TIME's reply, which a mutation can ask for, and with 7.0's sentence about streams without IDs. */
 function masked(text: string): string {
   return text
     .replaceAll(/(?<!\d)1\d{12}-\d+/g, 'clock')
+    .replaceAll(/\*2\r\n\$10\r\n1\d{9}\r\n\$\d\r\n\d+\r\n/g, 'clock')
     .replaceAll(
       /Unbalanced 'xread(?:group)?' list of streams: for each stream key [^.]*/g,
-      "Unbalanced XREAD list of streams: for each stream key an ID or '$' must be specified",
+      () => "Unbalanced XREAD list of streams: for each stream key an ID or '$' must be specified",
     )
 }
 

@@ -23,7 +23,8 @@ export class Wire {
     this.#socket = socket
     socket.setNoDelay(true)
     socket.on('data', (chunk: Buffer) => this.#receive(chunk))
-    socket.on('error', (error) => (this.#failure = error))
+    // A reset, or a write after the other side has ended: 'close' follows.
+    socket.on('error', () => undefined)
     socket.on('close', () => {
       this.#isClosed = true
       this.#settle()
