@@ -39,11 +39,17 @@ const NODE_ENTRIES_MAX = 3
 // Small numbers, so that IDs meet; now and then the edges of the columns and of the 64 bits.
 const msArb = fc.oneof(
   { weight: 120, arbitrary: fc.bigInt(0n, 40n) },
-  { weight: 1, arbitrary: fc.constantFrom(2n ** 31n, 2n ** 32n + 7n, 2n ** 63n, U64_MAX - 1n, U64_MAX) },
+  {
+    weight: 1,
+    arbitrary: fc.constantFrom(2n ** 31n, 2n ** 32n + 7n, 2n ** 53n - 1n, 2n ** 53n, 2n ** 63n, U64_MAX - 1n, U64_MAX),
+  },
 )
 const seqArb = fc.oneof(
   { weight: 120, arbitrary: fc.bigInt(0n, 4n) },
-  { weight: 1, arbitrary: fc.constantFrom(65_535n, 65_536n, 2n ** 32n, U64_MAX - 1n, U64_MAX) },
+  {
+    weight: 1,
+    arbitrary: fc.constantFrom(65_535n, 65_536n, 2n ** 32n, 2n ** 53n - 1n, 2n ** 53n, U64_MAX - 1n, U64_MAX),
+  },
 )
 const idArb = fc.tuple(msArb, seqArb).map(([ms, seq]) => idOf(ms, seq))
 const fromArb = fc.oneof({ weight: 3, arbitrary: fc.constant(0n) }, { weight: 2, arbitrary: idArb })

@@ -33,7 +33,7 @@ export class NodePage {
   #counts: Uint32Array
   #names: (NameSet | undefined)[] = []
   /** The exact IDs of those that are no plain numbers, by their place in `#ids`. */
-  readonly #wide = new Map<number, StreamId>()
+  #wide: Map<number, StreamId> | undefined = undefined
   readonly #meter: Meter
 
   constructor(meter: Meter, places = PLACES_MIN) {
@@ -66,9 +66,9 @@ export class NodePage {
     return this.end * 3 === this.#counts.length
   }
 
-  /** Whether there are IDs that are no plain numbers. */
+  /** Whether there are, or were, IDs that are no plain numbers. */
   get hasWide(): boolean {
-    return this.#wide.size > 0
+    return this.#wide !== undefined
   }
 
   isGone(node: number): boolean {
@@ -178,14 +178,14 @@ export class NodePage {
 
   #read(at: number, into: IdCell): void {
     into.setPlain(this.#ids[at]!, this.#ids[at + 1]!)
-    if (this.#wide.size > 0) into.wide = this.#wide.get(at)
+    if (this.#wide !== undefined) into.wide = this.#wide.get(at)
   }
 
   #write(at: number, id: NumberId): void {
     this.#ids[at] = id.ms
     this.#ids[at + 1] = id.seq
-    if (id.wide !== undefined) this.#wide.set(at, id.wide)
-    else if (this.#wide.size > 0) this.#wide.delete(at)
+    if (id.wide !== undefined) this.#wide = (this.#wide ?? new Map<number, StreamId>()).set(at, id.wide)
+    else this.#wide?.delete(at)
   }
 
   #grow(): void {

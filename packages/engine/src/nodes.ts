@@ -101,7 +101,7 @@ export class Nodes {
   append(id: NumberId, fields: PackedFields, names: NameSet, isNew: boolean): void {
     if (isNew) this.#begin(id, names)
     const page = this.#pages.at(-1)
-    assert(page !== undefined, 'the first entry begins a node')
+    if (page === undefined) assert.fail('the first entry begins a node')
     const tail = page.end - 1
     page.add(tail, id, this.#entryBytes(page, id, fields, names))
   }

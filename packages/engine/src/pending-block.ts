@@ -37,15 +37,15 @@ export class PendingBlock {
   readonly owners = new Map<number, number>()
   readonly #meter: Meter
 
-  private constructor(first: NumberId, timeMs: number, meter: Meter) {
-    this.#columns = new PendingColumns(first, timeMs, ROWS_MIN)
+  private constructor(first: NumberId, timeMs: number, places: number, meter: Meter) {
+    this.#columns = new PendingColumns(first, timeMs, places)
     this.#meter = meter
     meter.add(OVERHEAD_BYTES + this.#columns.byteLength)
   }
 
   /** A block with one row. */
-  static of(first: NumberId, record: PendingRecord, meter: Meter): PendingBlock {
-    const block = new PendingBlock(first, record.timeMs, meter)
+  static of(first: NumberId, record: PendingRecord, meter: Meter, places: number = ROWS_MIN): PendingBlock {
+    const block = new PendingBlock(first, record.timeMs, places, meter)
     block.insert(0, first, record)
     return block
   }
@@ -169,7 +169,8 @@ export class PendingBlock {
       row++
       if (next === ids.count) break
       ids.read(next, id)
-      const found = this.lowerBoundFrom(id, row)
+      // Mostly the next ID is the next row.
+      const found = row < this.size && this.compare(row, id) === 0 ? row : this.lowerBoundFrom(id, row)
       columns.move(this.#start + row, this.#start + found, this.#start + kept)
       kept += found - row
       row = found

@@ -1,6 +1,7 @@
 /** Pending lists of many blocks against a plain map: set, delete, scan whole and by owner. */
 import { expect, it } from 'vitest'
 import { compareIds, formatId, ID_ZERO, type StreamId } from './id.ts'
+import { IdList } from './id-list.ts'
 import { Meter } from './meter.ts'
 import { PendingList, type PendingRow } from './pending.ts'
 import { Seeded } from './seeded.ts'
@@ -42,6 +43,21 @@ function check(random: Seeded, list: PendingList, plain: ReadonlyMap<string, Pen
   }
 }
 
+/** What one acknowledgement of many IDs does: a stretch of them, all or here and there. */
+function deleteMany(random: Seeded, list: PendingList, plain: Map<string, PendingRow>): void {
+  const rows = [...plain.values()].sort((a, b) => compareIds(a.id, b.id))
+  const start = random.below(rows.length + 1)
+  const gap = random.pick([1, 1, 2, 5])
+  const chosen = rows.slice(start, start + random.below(2500)).filter(() => random.below(gap) === 0)
+  const ids = IdList.of(chosen.map(({ id }) => id))
+  if (!list.hasAll(ids)) expect.fail('the IDs are there')
+  const gone = new Map<number, number>()
+  list.deleteAll(ids, (owner, count) => gone.set(owner, (gone.get(owner) ?? 0) + count))
+  for (const owner of OWNERS) expect(gone.get(owner) ?? 0).toBe(chosen.filter((row) => row.owner === owner).length)
+  for (const { id } of chosen) plain.delete(formatId(id))
+  if (chosen.length > 0 && list.hasAll(ids)) expect.fail('the IDs are still there')
+}
+
 it(`agrees with a plain map, seed ${SEED}`, { timeout: 60_000 }, () => {
   console.info(`pending.fuzz: MILLRACE_SEED=${SEED}`)
   const random = new Seeded(SEED)
@@ -72,6 +88,8 @@ it(`agrees with a plain map, seed ${SEED}`, { timeout: 60_000 }, () => {
       if (list.get(id) !== undefined || list.delete(id) !== undefined) expect.fail(`${formatId(id)} is still there`)
       plain.delete(formatId(id))
     }
+    check(random, list, plain)
+    deleteMany(random, list, plain)
     check(random, list, plain)
     for (const row of [...plain.values()].slice(0, 20)) expect(shown(list.get(row.id)!)).toBe(shown(row))
   }

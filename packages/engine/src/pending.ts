@@ -67,6 +67,8 @@ export class PendingList {
     let row = 0
     for (let i = 0; i < ids.count; i++) {
       ids.read(i, id)
+      // Mostly the next ID is the next row.
+      if (block !== undefined && ++row < block.size && block.compare(row, id) === 0) continue
       row = block?.lowerBoundFrom(id, row) ?? 0
       if (block === undefined || row === block.size) {
         block = this.#blocks[blockFor(this.#blocks, id)]
@@ -112,19 +114,19 @@ export class PendingList {
     if (block !== undefined && block.compare(block.size - 1, id) >= 0) return 0
     let row = from
     while (row < end) {
-      const isNew = block === undefined || block.isFull
-      if (isNew) {
+      if (block === undefined || block.isFull) {
         segment.ids.read(row, id)
-        block = PendingBlock.of(id, record, this.#meter)
+        // Behind a full block the next will be full as well, most likely.
+        block = PendingBlock.of(id, record, this.#meter, block && BLOCK_ROWS_MAX / 4)
         this.#addBlock(this.#blocks.length, block)
         row++
         this.#size++
         continue
       }
-      const isOwner = block!.owners.has(record.owner)
-      const rows = block!.appendRun(segment.ids, row, end, record)
+      const isOwner = block.owners.has(record.owner)
+      const rows = block.appendRun(segment.ids, row, end, record)
       if (rows === 0) break
-      if (!isOwner) this.#own(record.owner, block!)
+      if (!isOwner) this.#own(record.owner, block)
       row += rows
       this.#size += rows
     }

@@ -34,6 +34,7 @@ const ROWS_MAX = 4096
 const ARENA_BYTES_MAX = 1 << 20
 const ROWS_MIN = 8
 const ROWS_GROWTH = 1.5
+const ARENA_MARGIN = 1.02
 const NAME_SETS_MAX = 16
 const DELETED = 128
 // An ID that does not fit behind fewer rows than this gets a wide segment: the next one may not fit either.
@@ -74,13 +75,15 @@ export class Segment {
     meter.add(this.#allocatedBytes() + OVERHEAD_BYTES)
   }
 
-  /** An empty segment for an entry whose ID did not fit, or had no room, in the one before. */
-  static create(first: NumberId, before: Segment | undefined, meter: Meter): Segment {
+  /** An empty segment, the `index`-th, for an entry whose ID did not fit, or had no room, in the one before. */
+  static create(first: NumberId, index: number, before: Segment | undefined, meter: Meter): Segment {
     const isFull = before !== undefined && before.ids.fits(first)
     const isWide = first.wide !== undefined || (before !== undefined && !isFull && before.#count < NARROW_ROWS_MIN)
-    // Behind a full segment the next will be full as well, most likely.
-    const rows = isFull ? Math.max(before.#count >>> 2, ROWS_MIN) : ROWS_MIN
-    const bytes = isFull ? before.#arena.used >>> 2 : undefined
+    // Behind full segments the next will be full as well, most likely, and growing took a sixth of an append. What stays
+    // unused if not is less than a quarter of the stream.
+    const share = Math.min(index / 4, 1)
+    const rows = isFull ? Math.max(Math.trunc(before.#count * share), ROWS_MIN) : ROWS_MIN
+    const bytes = isFull ? Math.trunc(before.#arena.used * share * ARENA_MARGIN) : undefined
     return new Segment(IdColumns.create(first, isWide, rows), { rows, bytes }, meter)
   }
 
@@ -148,7 +151,7 @@ export class Segment {
 
   /** Adds an entry; its ID is above the last row's and fits, and `hasRoom` said yes. */
   append(id: NumberId, fields: PackedFields, names: NameSet): void {
-    assert(this.#count < ROWS_MAX, 'append to a full segment')
+    if (this.#count === ROWS_MAX) assert.fail('append to a full segment')
     if (this.#count === this.#end.length) this.#growRows()
     const shape = this.#shapeOf(names)
     this.#writeBody(fields, shape === 0)
