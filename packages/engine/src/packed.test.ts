@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest'
-import { acknowledgePacked } from './acknowledge.ts'
+import { acknowledgeOwned, acknowledgePacked } from './acknowledge.ts'
 import { append, appendPacked, deleteEntries, type PackedNewId } from './append.ts'
 import { copyChange, type Change } from './change.ts'
 import { pendingEntries } from './claim.ts'
@@ -167,6 +167,23 @@ describe('a packed delivery', () => {
     expect(deliver('b', 9)).toEqual(['2-0', '3-0', '4-0'])
     expect(pending()).toEqual(['1-0 a', '2-0 b', '3-0 b', '4-0 b'])
     expect(fullStreamInfo(replayed(), 's', Infinity, 60)).toEqual(fullStreamInfo(database, 's', Infinity, 60))
+  })
+
+  it('acknowledges for an owner only what is all its own', () => {
+    for (let i = 1; i <= 6; i++) add({ kind: 'plain', ms: i, seq: 0 })
+    createGroup(database, ref, { from: ID_ZERO }, 0)
+    for (const consumer of ['a', 'a', 'b', 'a']) deliver(consumer, 1)
+    const ack = (consumer: string, ...ids: string[]): boolean =>
+      acknowledgeOwned(database, { ...ref, consumer }, IdList.of(ids.map(parseId)), 60)
+    expect([ack('a', '1-0', '2-0', '3-0'), ack('a', '1-0', '3-0'), ack('b', '3-0', '4-0')]).toEqual([
+      false,
+      false,
+      false,
+    ])
+    expect([ack('a', '2-0', '1-0'), ack('a', '1-0', '5-0'), ack('nobody', '1-0')]).toEqual([false, false, false])
+    expect(pending().length).toBe(4)
+    expect([ack('a', '1-0', '2-0', '4-0'), ack('b', '3-0'), ack('b')]).toEqual([true, true, true])
+    expect(pending()).toEqual([])
   })
 
   it('acknowledges IDs in columns, however they come', () => {

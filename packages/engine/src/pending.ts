@@ -58,8 +58,8 @@ export class PendingList {
   }
 
   /**
-   * Whether all IDs, which ascend, are pending, and for this owner where one is given. A search in the blocks for the first of each block only, and from there a
-   * step for each that follows the one before. Hot.
+   * Whether all IDs, which ascend, are pending, and for this owner where one is given. A search in the blocks for the
+   * first of each block only, and from there a step for each that follows the one before. Hot.
    */
   hasAll(ids: IdList, owner?: number): boolean {
     const id = this.#key
@@ -68,9 +68,11 @@ export class PendingList {
     for (let i = 0; i < ids.count; i++) {
       ids.read(i, id)
       // Mostly the next ID is the next row.
-      if (block !== undefined && ++row < block.size && block.compare(row, id) === 0) continue
-      row = block?.lowerBoundFrom(id, row) ?? 0
-      if (block === undefined || row === block.size) {
+      row++
+      if (block === undefined || row >= block.size || block.compare(row, id) !== 0) {
+        row = block?.lowerBoundFrom(id, row) ?? 0
+      }
+      if (block === undefined || row >= block.size) {
         block = this.#blocks[blockFor(this.#blocks, id)]
         if (block === undefined) return false
         row = block.lowerBound(id)

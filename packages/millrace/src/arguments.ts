@@ -13,6 +13,8 @@ export const BLOCK_MS_MAX = 2 ** 31 - 1
 /** `<ms>-<seq>`, both unsigned 64-bit decimals. */
 export function isEntryId(text: unknown): text is EntryId {
   if (typeof text !== 'string') return false
+  // Two numbers of 19 digits are below 2^64: nearly all IDs are recognised without a bigint.
+  if (/^\d{1,19}-\d{1,19}$/.test(text)) return true
   const parts = /^(\d{1,20})-(\d{1,20})$/.exec(text)
   return parts !== null && BigInt(parts[1]!) <= U64_MAX && BigInt(parts[2]!) <= U64_MAX
 }
