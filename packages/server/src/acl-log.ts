@@ -29,7 +29,7 @@ export class AclLog {
   }
 
   add(entry: AclLogEntry, clientInfo: string, nowMs: number, lengthMax: number): void {
-    const at = this.#entries.findIndex((known, i) => i < LOOK_BACK_MAX && isSame(known, entry, nowMs))
+    const at = this.#entries.slice(0, LOOK_BACK_MAX).findIndex((known) => isSame(known, entry, nowMs))
     const logged = at < 0 ? { ...entry, count: 0, lastMs: nowMs, clientInfo } : this.#entries.splice(at, 1)[0]!
     logged.count++
     logged.lastMs = nowMs

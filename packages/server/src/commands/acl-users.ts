@@ -7,10 +7,14 @@ import type { User } from '../acl-user.ts'
 import type { Client } from '../client.ts'
 import { ReplyError } from '../error-lines.ts'
 
+/** A category in one rule is many commands: this many rules take some milliseconds. */
+const RULES_MAX = 10_000
+
 export function setUser(client: Client, request: Request): void {
   const { acl } = client.server
   const name = request.text(2)
   if (/[\0\t\n\v\f\r ]/.test(name)) throw new ReplyError("ERR Usernames can't contain spaces or null characters")
+  if (request.count - 3 > RULES_MAX) throw new ReplyError(`ERR ACL SETUSER takes at most ${RULES_MAX} rules at a time`)
   const words: string[] = []
   for (let i = 3; i < request.count; i++) words.push(request.text(i))
   const rules = mergedRules(words)
@@ -70,9 +74,10 @@ export function deleteUsers(client: Client, request: Request): void {
   closeClientsOf(client, gone)
 }
 
-function closeClientsOf(client: Client, gone: readonly User[]): void {
+function closeClientsOf(client: Client, users: readonly User[]): void {
+  const gone = new Set(users)
   for (const one of client.server.clients.values()) {
-    if (gone.includes(one.user)) one.connection.close(one === client ? 'after-reply' : 'now')
+    if (gone.has(one.user)) one.connection.close(one === client ? 'after-reply' : 'now')
   }
 }
 

@@ -425,6 +425,18 @@ describe('of our own', () => {
     expect(await wire.ask('INFO', 'all')).toContain('# Commandstats')
   })
 
+  it('answers a request of many words with a reply that is bounded', async () => {
+    const many = Array.from({ length: 20_000 }, () => 'client')
+    expect((await wire.ask('COMMAND', 'DOCS', ...many)).length).toBeLessThan(100_000)
+    expect(await wire.ask('COMMAND', 'INFO', ...many)).toBe(
+      '-ERR COMMAND INFO tells at most 1000 commands at a time\r\n',
+    )
+    expect(await wire.ask('ACL', 'SETUSER', 'u', ...many.map(() => '+@read'))).toBe(
+      '-ERR ACL SETUSER takes at most 10000 rules at a time\r\n',
+    )
+    expect(await wire.ask('ACL', 'DELUSER', ...many)).toBe(':0\r\n')
+  })
+
   it('waits for replicas until its time is over, in EXEC not at all', async () => {
     wire.send(encode(['WAIT', '1', '1000']))
     await expect.poll(() => site.server.state.blockedClients.size).toBe(1)

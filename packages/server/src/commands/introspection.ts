@@ -153,6 +153,9 @@ export const introspectionCommands: readonly Command[] = [
   },
 ]
 
+/** An entry takes up to 10 KB: a short request must not ask for a reply without bound. */
+const NAMES_MAX = 1000
+
 function wholeTable(client: Client, request: Request): void {
   if (request.count === 1) return allCommands(client)
   throw new ReplyError(`ERR unknown subcommand '${request.text(1).slice(0, 128)}'. Try COMMAND HELP.`)
@@ -166,6 +169,8 @@ function allCommands({ server, reply }: Client): void {
 function commandInfo(client: Client, request: Request): void {
   if (request.count === 2) return allCommands(client)
   const { server, reply } = client
+  if (request.count - 2 > NAMES_MAX)
+    throw new ReplyError(`ERR COMMAND INFO tells at most ${NAMES_MAX} commands at a time`)
   reply.array(request.count - 2)
   for (let i = 2; i < request.count; i++) {
     const command = server.commands.get(request.text(i).toLowerCase())
@@ -175,13 +180,13 @@ function commandInfo(client: Client, request: Request): void {
 }
 
 function commandDocs({ server, reply }: Client, request: Request): void {
-  const told: Command[] = []
-  if (request.count === 2) told.push(...server.commands.all)
+  // Each once: a short request must not ask for a reply without bound.
+  const told = new Set<Command>(request.count === 2 ? server.commands.all : [])
   for (let i = 2; i < request.count; i++) {
     const command = server.commands.get(request.text(i).toLowerCase())
-    if (command !== undefined) told.push(command)
+    if (command !== undefined) told.add(command)
   }
-  reply.map(told.length)
+  reply.map(told.size)
   for (const command of told) {
     reply.bulkText(command.name)
     replyCommandDocs(reply, command)
