@@ -61,6 +61,8 @@ export class SocketConnection implements Connection {
   #waitingWrites = 0
   /** Since when a request is on its way; 0: none is. */
   #partialSinceMs = 0
+  /** Since when nothing is run or read because replies are unsent. */
+  #fullSinceMs = 0
   #endingSinceMs = 0
   #isEnding = false
   #isTurnDue = false
@@ -167,6 +169,9 @@ export class SocketConnection implements Connection {
       if (nowMs - this.#endingSinceMs > LINGER_MS) this.#socket.destroy()
     } else if (!client.isAuthenticated && !isOpen && nowMs - client.createdMs > settings.handshakeMs) {
       this.#endFor('it did not prove who it is in time')
+    } else if (this.#isDraining) {
+      // Its request, whole or not, waits for us then.
+      if (nowMs - this.#fullSinceMs > this.#unreadMsMax()) this.#endFor('it left its replies unread')
     } else if (this.#partialSinceMs > 0 && nowMs - this.#partialSinceMs > this.#requestMsMax()) {
       this.#endFor('a request of it was not whole in time')
     } else if (nowMs - client.lastActiveMs > QUIET_MS) {
@@ -192,6 +197,10 @@ export class SocketConnection implements Connection {
 
   #requestMsMax(): number {
     return this.client.server.settings.requestMs + this.#parser.waitingBytes / SLOWEST_BYTES_PER_MS
+  }
+
+  #unreadMsMax(): number {
+    return this.client.server.settings.unreadMs + this.#socket.writableLength / SLOWEST_BYTES_PER_MS
   }
 
   #isBusy(): boolean {
@@ -316,6 +325,7 @@ export class SocketConnection implements Connection {
     const isKnown = client.isAuthenticated || client.server.isOpen
     if (isKnown && unsent <= client.server.settings.outputBytesHigh) return false
     this.#isDraining = true
+    this.#fullSinceMs = client.server.nowMs
     return true
   }
 
@@ -324,6 +334,7 @@ export class SocketConnection implements Connection {
     this.#countOutput()
     if (!this.#isDraining) return
     this.#isDraining = false
+    if (this.#partialSinceMs > 0) this.#partialSinceMs = this.client.server.env.nowMs()
     this.#later()
   }
 

@@ -70,6 +70,8 @@ export interface Settings {
   handshakeMs: number
   /** How long a request may be on its way, from its first byte; one that brings 64 KiB a second has longer. Default 30,000. */
   requestMs: number
+  /** How long so many replies may be left unread that no more requests are run; 64 KiB a second are fast enough. Default 60,000. */
+  unreadMs: number
   /** Bytes of data beyond which commands that need memory are refused; 0: no limit. Default 0. Redis: maxmemory. */
   maxMemoryBytes: number
   /** Bytes of requests of all clients that wait to be whole, or to be run. Default a quarter of the heap's limit. */
@@ -100,6 +102,7 @@ export function settingsOf(options: ServerOptions): Settings {
     keepAliveSeconds: 300,
     handshakeMs: 10_000,
     requestMs: 30_000,
+    unreadMs: 60_000,
     maxMemoryBytes: options.maxMemoryBytes ?? 0,
     inputBytesTotalMax: quarterOfHeap,
     outputBytesTotalMax: quarterOfHeap,
