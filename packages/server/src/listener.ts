@@ -61,7 +61,7 @@ export async function listenTls(state: ServerState, host: string, options: TlsOp
     // One that is optional has to be good as well when it is shown.
     const isBad = options.clients === 'optional' && !socket.authorized && hasCertificate(socket)
     if (isBad) return void socket.destroy()
-    for (const raw of handshakes) if (raw.remotePort === socket.remotePort) handshakes.delete(raw)
+    for (const raw of handshakes) if (isSamePeer(raw, socket)) handshakes.delete(raw)
     accept(state, socket)
   })
   // A failed handshake is its peer's business: the socket is closed by then.
@@ -71,7 +71,12 @@ export async function listenTls(state: ServerState, host: string, options: TlsOp
     { host, port: options.port, backlog: BACKLOG, exclusive: true },
     `${bracketed(host)}:${options.port}`,
   )
-  return tcpListener('tls', server, host, () => server.setSecureContext(secureOptions(options)))
+  const listener = tcpListener('tls', server, host, () => server.setSecureContext(secureOptions(options)))
+  const close = async (): Promise<void> => {
+    for (const socket of handshakes) socket.destroy()
+    await listener.close()
+  }
+  return { ...listener, close }
 }
 
 export async function listenUnix(state: ServerState, path: string, mode: number): Promise<Listener> {
@@ -205,6 +210,10 @@ function secureOptions({ certFile, keyFile, caFile, clients }: TlsOptions): Secu
     requestCert: asks !== 'no',
     rejectUnauthorized: asks === 'yes',
   }
+}
+
+function isSamePeer(one: Socket, other: Socket): boolean {
+  return one.remotePort === other.remotePort && one.remoteAddress === other.remoteAddress
 }
 
 function hasCertificate(socket: TLSSocket): boolean {
