@@ -105,19 +105,28 @@ export async function shrink(ports: Ports, options: HistoryOptions, commands: re
   const first = await firstDifference(ports, options, commands)
   if (first === undefined) return [...commands]
   const name = nameOf(first.args)
-  let kept = commands.slice(0, first.index + 1)
+  let kept = units(commands.slice(0, first.index + 1))
   let sent = 0
   for (let size = Math.ceil(kept.length / 2); size >= 1 && sent < SHRINK_COMMANDS_MAX; size = nextSize(size)) {
-    for (let from = kept.length - 1; from >= 0 && sent < SHRINK_COMMANDS_MAX; from -= size) {
-      const start = Math.max(from - size, 0)
-      const fewer = [...kept.slice(0, start), ...kept.slice(from)]
-      if (fewer.length === kept.length) continue
-      sent += fewer.length
-      const found = await firstDifference(ports, options, fewer)
-      if (found !== undefined && nameOf(found.args) === name) kept = fewer.slice(0, found.index + 1)
+    for (let from = kept.length - 1; from > 0 && sent < SHRINK_COMMANDS_MAX; from -= size) {
+      const fewer = [...kept.slice(0, Math.max(from - size, 0)), ...kept.slice(from)]
+      const left = fewer.flat()
+      sent += left.length
+      const found = await firstDifference(ports, options, left)
+      if (found !== undefined && nameOf(found.args) === name) kept = units(left.slice(0, found.index + 1))
     }
   }
-  return kept
+  return kept.flat()
+}
+
+/** Commands that stay together: those that make up for an allowed difference go with the one that has it. */
+function units(commands: readonly Args[]): Args[][] {
+  const made: Args[][] = []
+  for (const args of commands) {
+    if (args[1] === 'createConsumer' && made.length > 0) made.at(-1)!.push(args)
+    else made.push([args])
+  }
+  return made
 }
 
 function nextSize(size: number): number {
