@@ -28,6 +28,7 @@ import {
 } from './stream-arguments.ts'
 import { streamDocs } from './stream-docs.ts'
 import { encodeEntries } from './stream-encoder.ts'
+import { FrozenRange, LONG_REPLY_MIN, LongReply } from './stream-long-replies.ts'
 import { nameAt } from './stream-names.ts'
 import { writeOutcomes } from './stream-replies.ts'
 
@@ -173,6 +174,10 @@ function tellRange(client: Client, request: Request, reverse: boolean): void {
   const stream = client.database.find(nameAt(request, 1), client.nowMs)
   if (stream === undefined) return reply.array(0)
   if (count === 0) return reply.nullArray()
+  if (Math.min(count, stream.length) > LONG_REPLY_MIN) {
+    const range = new FrozenRange(stream, { from, to, isBackward: reverse }, count)
+    return client.stream(new LongReply([{ key: undefined, range }]))
+  }
   if (reverse) cursor.backward(stream, from, to, count)
   else cursor.forward(stream, from, to, count)
   encodeEntries(reply, cursor, Math.min(count, stream.length))

@@ -38,6 +38,7 @@ import { ReplyError } from '../error-lines.ts'
 import { idAt, noGroup, readId } from './stream-arguments.ts'
 import { streamDocs } from './stream-docs.ts'
 import { encodeEntries, endArray } from './stream-encoder.ts'
+import { FrozenRange, LONG_REPLY_MIN, LongReply, type LongPart } from './stream-long-replies.ts'
 import { nameAt } from './stream-names.ts'
 import { readArguments, type ReadArguments } from './stream-read-arguments.ts'
 import { writeDeliveries, writeFields, writeId } from './stream-replies.ts'
@@ -71,7 +72,8 @@ export const streamReadCommands: readonly Command[] = [
     run(client, request) {
       const args = readArguments(request, false)
       const positions = positionsOf(client, request, args)
-      if (!tellRead(client, positions, args)) waitOrNull(client, positions, args)
+      if (isLong(client, positions, args)) tellLong(client, positions, args)
+      else if (!tellRead(client, positions, args)) waitOrNull(client, positions, args)
     },
   },
   {
@@ -182,6 +184,34 @@ function tellRead(client: Client, positions: readonly Position[], args: ReadArgu
   }
   cursor.close()
   return endStreams(reply, header, positions.length, found)
+}
+
+/** Whether there may be so much to tell that it is told in steps. */
+function isLong(client: Client, positions: readonly Position[], args: ReadArguments): boolean {
+  if (args.countTotal !== undefined || args.bytesMax !== undefined) return false
+  let entries = 0
+  for (let i = 0; i < positions.length; i++) {
+    const { key, after, isLast } = positions[i]!
+    const stream = client.database.find(key, client.nowMs)
+    if (stream === undefined || isLast || compareNumberIds(stream.last, after) <= 0) continue
+    entries += Math.min(args.count, stream.length)
+  }
+  return entries > LONG_REPLY_MIN
+}
+
+function tellLong(client: Client, positions: readonly Position[], args: ReadArguments): void {
+  const parts: LongPart[] = []
+  for (const { key, after, isLast } of positions) {
+    const stream = client.database.find(key, client.nowMs)
+    if (stream === undefined) continue
+    const from = IdCell.copyOf(isLast ? ZERO : after)
+    if (!isLast && !from.increment()) continue
+    const range = new FrozenRange(stream, { from, to: LAST, isBackward: isLast }, isLast ? 1 : args.count)
+    if (range.count > 0) parts.push({ key, range })
+  }
+  if (parts.length === 0) return waitOrNull(client, positions, args)
+  beginStreams(client.reply, parts.length)
+  client.stream(new LongReply(parts))
 }
 
 /** With MAXCOUNT or MAXSIZE. */

@@ -1,0 +1,87 @@
+import { ID_MAX, IdCell } from '@millrace/engine'
+import { ReplyWriter } from '@millrace/protocol'
+import { afterEach, beforeEach, expect, it } from 'vitest'
+import { Talk } from '../talk.ts'
+import { FrozenRange, LongReply } from './stream-long-replies.ts'
+
+const ENTRIES = 5000
+
+let talk: Talk
+let whole: string
+
+beforeEach(async () => {
+  talk = await Talk.start()
+  for (let i = 1; i <= ENTRIES; i++) talk.say(`XADD s ${i}-1 a ${i}`)
+  await talk.hear(ENTRIES)
+  whole = ids(1, ENTRIES)
+})
+afterEach(async () => await talk.end())
+
+function entry(i: number): string {
+  const id = `${i}-1`
+  return `*2 $${id.length} ${id} *2 $1 a $${String(i).length} ${i}`
+}
+
+function ids(from: number, to: number): string {
+  const step = from < to ? 1 : -1
+  const entries: string[] = []
+  for (let i = from; i !== to + step; i += step) entries.push(entry(i))
+  return `*${entries.length} ${entries.join(' ')}`
+}
+
+it('tells very many entries forward, backward, and as many as asked for', async () => {
+  expect(await talk.ask('XRANGE s - +')).toBe(whole)
+  expect(await talk.ask('XREVRANGE s + -')).toBe(ids(ENTRIES, 1))
+  expect(await talk.ask('XRANGE s 100 + COUNT 2000')).toBe(ids(100, 2099))
+  expect(await talk.ask('XREVRANGE s 4000 - COUNT 2000')).toBe(ids(4000, 2001))
+  expect(await talk.ask('XRANGE s 9000 9001')).toBe('*0')
+})
+
+it('tells very many entries of several streams', async () => {
+  await talk.ask('XADD t 1-1 a 1')
+  expect(await talk.ask('XREAD STREAMS s none t s 0 0 + 5000-0')).toBe(
+    `*3 *2 $1 s ${whole} *2 $1 t ${ids(1, 1)} *2 $1 s *1 ${entry(ENTRIES)}`,
+  )
+  const modern = await talk.another(3)
+  expect(await modern.ask('XREAD STREAMS s 0')).toBe(`%1 $1 s ${whole}`)
+})
+
+it('passes over what is deleted', async () => {
+  const odd = Array.from({ length: ENTRIES / 2 }, (_, i) => i * 2 + 1)
+  expect(await talk.ask(`XDEL s ${odd.map((i) => `${i}-1`).join(' ')}`)).toBe(`:${ENTRIES / 2}`)
+  const even = odd.map((i) => entry(i + 1))
+  expect(await talk.ask('XRANGE s - +')).toBe(`*${ENTRIES / 2} ${even.join(' ')}`)
+  expect(await talk.ask('XREVRANGE s + - COUNT 1500')).toBe(`*1500 ${even.toReversed().slice(0, 1500).join(' ')}`)
+})
+
+it('tells what was there when the reply began, whatever happens to the stream meanwhile', async () => {
+  const { databases, nowMs } = talk.server.state
+  const stream = databases.at(0).find('s', nowMs)!
+  const range = new FrozenRange(stream, { from: new IdCell(), to: IdCell.of(ID_MAX), isBackward: false }, Infinity)
+  const source = new LongReply([{ key: undefined, range }])
+  const reply = new ReplyWriter()
+  expect(source.next(reply, 1000)).toBe(false)
+  await talk.ask('XADD s 6000-1 a 1')
+  await talk.ask('XDEL s 4000-1 4001-1')
+  await talk.ask('XTRIM s MAXLEN 10')
+  await talk.ask('DEL s')
+  let steps = 1
+  while (!source.next(reply, 1000)) steps++
+  expect(steps).toBeGreaterThan(10)
+  expect(reply.written().toString('latin1').trimEnd().replaceAll('\r\n', ' ')).toBe(whole)
+})
+
+it('answers other clients while it tells very many entries', async () => {
+  const other = await talk.another()
+  talk.say(...Array.from({ length: 60 }, () => 'XRANGE s - +'))
+  const order: string[] = []
+  const long = talk.hear(60).then(() => order.push('long'))
+  const short = other.ask('PING').then(() => order.push('short'))
+  await Promise.all([long, short])
+  expect(order).toEqual(['short', 'long'])
+})
+
+it('tells very many entries in a transaction', async () => {
+  talk.say('MULTI', 'XRANGE s - +', 'XLEN s', 'EXEC')
+  expect((await talk.hear(4))[3]).toBe(`*2 ${whole} :${ENTRIES}`)
+})
