@@ -9,6 +9,7 @@
  * What it tells of its commands is made from the bytes, not from what it was given: the categories that describe them best,
  * then the commands in which they err.
  */
+import type { Request } from '@millrace/protocol'
 import type { AclCommand, AclCommands } from './acl-commands.ts'
 import { categoryNames } from './command-categories.ts'
 import { Glob } from './glob.ts'
@@ -165,13 +166,11 @@ export class Selector {
 
   // ---- checks
 
-  /** Whether a command may run at all; `firstArgument` is what follows its name. */
-  allowsCommand(number: number, firstArgument: () => string | undefined): boolean {
+  /** Whether a command may run at all. */
+  allowsCommand(number: number, request: Request): boolean {
     if (this.#allowed[number] === 1) return true
     const words = this.#firstArguments.get(number)
-    if (words === undefined) return false
-    const first = firstArgument()
-    return first !== undefined && words.includes(first.toLowerCase())
+    return words !== undefined && request.count > 1 && words.includes(request.text(1).toLowerCase())
   }
 
   allowsKey(key: string, reads: boolean, writes: boolean): boolean {

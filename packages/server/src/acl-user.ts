@@ -19,6 +19,7 @@ export class User {
   #passwords: string[] = []
   #root: Selector
   #others: Selector[] = []
+  #selectors: readonly Selector[]
   /** Hot: nothing that this user asks for is ever refused, so nothing is looked at. */
   isUnrestricted = false
 
@@ -26,6 +27,7 @@ export class User {
     this.name = name
     this.#commands = commands
     this.#root = new Selector(commands)
+    this.#selectors = [this.#root]
   }
 
   /** The user that everybody is at first: all is allowed. */
@@ -49,7 +51,7 @@ export class User {
     this.#passwords = [...other.#passwords]
     this.#root = other.#root.copy()
     this.#others = other.#others.map((selector) => selector.copy())
-    this.isUnrestricted = this.#root.isUnrestricted
+    this.#settle()
   }
 
   get isOn(): boolean {
@@ -72,8 +74,9 @@ export class User {
     return this.#others
   }
 
+  /** All of them, the root first. */
   get selectors(): readonly Selector[] {
-    return [this.#root, ...this.#others]
+    return this.#selectors
   }
 
   get flags(): string[] {
@@ -112,7 +115,13 @@ export class User {
     else if (rule[0] === '!') this.#removePassword(validHash(rule.slice(1)))
     else if (rule[0] === '(' && rule.endsWith(')')) this.#addSelector(rule.slice(1, -1))
     else this.#root.apply(rule)
+    this.#settle()
+  }
+
+  /** What is asked for at each request is at hand. */
+  #settle(): void {
     this.isUnrestricted = this.#root.isUnrestricted
+    this.#selectors = [this.#root, ...this.#others]
   }
 
   setOn(isOn: boolean): void {

@@ -126,8 +126,7 @@ export class Acl {
 
   #denialOf(selector: Selector, command: Command, request: Request, keys: readonly KeyUse[]): Denial | undefined {
     const isFree = command.flags.includes('no_auth')
-    const argument = (): string | undefined => (request.count > 1 ? request.text(1) : undefined)
-    if (!isFree && !selector.allowsCommand(this.commands.numberOf(command), argument)) {
+    if (!isFree && !selector.allowsCommand(this.commands.numberOf(command), request)) {
       return { reason: 'command', object: command.name }
     }
     for (const { index, uses } of keys) {
@@ -135,7 +134,8 @@ export class Acl {
       const writes = uses.includes('insert') || uses.includes('delete') || uses.includes('update')
       if (!selector.allowsKey(key, uses.includes('access'), writes)) return { reason: 'key', object: key }
     }
-    const channels = channelCommands[command.name]
+    // Channels are few commands' arguments, and a look-up by name is dear: the group says whose.
+    const channels = command.group === 'pubsub' ? channelCommands[command.name] : undefined
     if (channels === undefined) return undefined
     const end = channels.isList ? request.count : Math.min(2, request.count)
     for (let i = 1; i < end; i++) {
