@@ -230,9 +230,9 @@ it('says which TLS file it cannot read', async () => {
 it('survives peers that speak no TLS, and those that leave in the handshake', async () => {
   const { tlsPort } = await start({ tls })
   await expect(ping({ port: tlsPort, host: '127.0.0.1' })).rejects.toThrow()
-  createConnection({ port: tlsPort, host: '127.0.0.1' }, function connected() {
-    this.write(Buffer.from([22, 3, 1]))
-    this.destroy()
+  const leaving = createConnection({ port: tlsPort, host: '127.0.0.1' }, () => {
+    leaving.write(Buffer.from([22, 3, 1]))
+    leaving.destroy()
   })
   expect(await pingTls(tlsPort)).toContain('+PONG')
 })
