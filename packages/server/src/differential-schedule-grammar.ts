@@ -80,6 +80,7 @@ const moves: Weighted<(random: Random, temper: Temper) => Step[]> = [
   [14, (random, temper) => [command(anyone(random), ...random.weighted(temper.writes)(random))]],
   [5, (random) => groupMade(key(random), group(random), random.pick(['0', '$']))],
   [6, transaction],
+  [2, watched],
   [3, (random) => [{ kind: 'close', connection: reader(random) }]],
   [4, (random) => [command(WRITER, 'CLIENT', 'UNBLOCK', `{client:${reader(random)}}`, ...unblockHow(random))]],
   [1, shortBlock],
@@ -175,6 +176,19 @@ function transaction(random: Random, temper: Temper): Step[] {
   const end = random.chance(0.9) ? 'EXEC' : 'DISCARD'
   const steps = [['MULTI'], ...inside, [end]].map((args) => command(connection, ...args))
   return [...steps, ...inside.filter(([name]) => name === 'XREADGROUP').flatMap(consumersMade)]
+}
+
+/** A transaction that EXEC runs only if nobody has touched a key, which somebody may. */
+function watched(random: Random, temper: Temper): Step[] {
+  const connection = reader(random)
+  const between = random.chance(0.6) ? [command(WRITER, ...random.weighted(temper.writes)(random))] : []
+  return [
+    command(connection, 'WATCH', key(random)),
+    ...between,
+    command(connection, 'MULTI'),
+    command(connection, ...add(random)),
+    command(connection, 'EXEC'),
+  ]
 }
 
 function unblockHow(random: Random): string[] {
