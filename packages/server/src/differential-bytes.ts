@@ -58,10 +58,12 @@ function masked(text: string): string {
 /** Their replies tell times, or all of the server. */
 const timed = new Set(['xinfo', 'xpending', 'ttl', 'pttl', 'expiretime', 'command', 'scan'])
 
-/** Commands without what differs but for their bytes: times, the ID + of XREAD, consumers that get nothing. */
+/** Commands without what differs whatever their bytes: times, waits, the ID + of XREAD, consumers that get nothing. */
 function isPlain([name, second, ...rest]: readonly string[]): boolean {
   if (timed.has(name!.toLowerCase()) || /^createconsumer$/i.test(second ?? '')) return false
-  return !(/^xread/i.test(name!) && rest.includes('+'))
+  return (
+    !/^xread/i.test(name!) || (!rest.includes('+') && ![second, ...rest].some((word) => /^block$/i.test(word ?? '')))
+  )
 }
 
 /** A few requests of the grammar, damaged in one to three places. */
