@@ -8,7 +8,8 @@
  * `mark` and `rewind` take back what a command wrote before it failed.
  */
 
-const BYTES_MIN = 16_384
+/** The first buffer of a connection: of many most only say hello. It grows with the replies; the next one begins as large as they were. */
+const BYTES_MIN = 1024
 const NO_BYTES = Buffer.alloc(0)
 /** A buffer that a large reply has made larger than this is given back once it is sent. */
 const KEPT_BYTES_MAX = 262_144
@@ -20,6 +21,7 @@ export class ReplyWriter {
   /** How many bytes are written. */
   length = 0
   protocol: 2 | 3 = 2
+  #nextBytes = BYTES_MIN
 
   ok(): void {
     this.simple('OK')
@@ -126,20 +128,25 @@ export class ReplyWriter {
 
   /** After the bytes were sent; `isFree`: nobody reads them any more, else a new buffer is taken. */
   sent(isFree: boolean): void {
-    if (!isFree || this.bytes.length > KEPT_BYTES_MAX) this.bytes = NO_BYTES
+    if (!isFree || this.bytes.length > KEPT_BYTES_MAX) {
+      this.#nextBytes = Math.min(Math.max(this.length, BYTES_MIN), KEPT_BYTES_MAX)
+      this.bytes = NO_BYTES
+    }
     this.length = 0
   }
 
   /** Gives an empty buffer back: of many connections most are quiet most of the time. */
   release(): void {
-    if (this.length === 0) this.bytes = NO_BYTES
+    if (this.length > 0) return
+    this.bytes = NO_BYTES
+    this.#nextBytes = BYTES_MIN
   }
 
   /** Room for so many more bytes. */
   reserve(more: number): void {
     const needed = this.length + more
     if (needed <= this.bytes.length) return
-    const grown = Buffer.allocUnsafe(Math.max(needed, this.bytes.length * 2, BYTES_MIN))
+    const grown = Buffer.allocUnsafe(Math.max(needed, this.bytes.length * 2, this.#nextBytes))
     this.bytes.copy(grown, 0, 0, this.length)
     this.bytes = grown
   }
