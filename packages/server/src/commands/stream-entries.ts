@@ -157,6 +157,7 @@ export const streamEntryCommands: readonly Command[] = [
     categories: ['stream'],
     keys: keyAt(1, 'RW', 'update'),
     arguments: streamDocs.xsetid,
+    differs: 'ENTRIESADDED beyond 2^52 is taken as 2^52.',
     run: setId,
   },
 ]

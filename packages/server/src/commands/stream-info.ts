@@ -62,6 +62,8 @@ const subcommands: readonly Command[] = [
     categories: ['stream'],
     keys: keyAt(2, 'RO', 'access'),
     arguments: streamDocs.infoStream,
+    differs:
+      'radix-tree-nodes is counted as Redis has them up to 10,000 radix-tree-keys; of more it is one more than these.',
     run: tellStream,
   },
   {
