@@ -12,6 +12,7 @@
  * that runs low joins a neighbour.
  */
 import assert from 'node:assert'
+import { Fences } from './fences.ts'
 import type { StreamId } from './id.ts'
 import type { IdList } from './id-list.ts'
 import type { Meter } from './meter.ts'
@@ -28,6 +29,7 @@ const JOINED_ROWS_MAX = BLOCK_ROWS_MAX / 2
 
 export class PendingList {
   readonly #blocks: PendingBlock[] = []
+  readonly #fences = new Fences()
   /** By the owner's number: the blocks with rows of its own. */
   readonly #owned = new Map<number, PendingBlock[]>()
   #size = 0
@@ -52,7 +54,7 @@ export class PendingList {
 
   get(id: StreamId): PendingRow | undefined {
     this.#key.setId(id)
-    const block = this.#blocks[blockFor(this.#blocks, this.#key)]
+    const block = this.#blocks[this.#fences.find(this.#key)]
     const row = block?.find(this.#key) ?? -1
     return row < 0 ? undefined : block!.rowAt(row)
   }
@@ -73,7 +75,7 @@ export class PendingList {
         row = block?.lowerBoundFrom(id, row) ?? 0
       }
       if (block === undefined || row >= block.size) {
-        block = this.#blocks[blockFor(this.#blocks, id)]
+        block = this.#blocks[this.#fences.find(id)]
         if (block === undefined) return false
         row = block.lowerBound(id)
       }
@@ -90,7 +92,7 @@ export class PendingList {
 
   /** As `set`. */
   setRecord(id: NumberId, record: PendingRecord): number | undefined {
-    const index = blockFor(this.#blocks, id)
+    const index = this.#fences.find(id)
     const block = this.#blocks[index]
     if (block === undefined) {
       this.#addBlock(0, PendingBlock.of(id, record, this.#meter))
@@ -139,7 +141,7 @@ export class PendingList {
   delete(id: StreamId): number | undefined {
     const key = this.#key
     key.setId(id)
-    const index = blockFor(this.#blocks, key)
+    const index = this.#fences.find(key)
     const block = this.#blocks[index]
     const row = block?.find(key) ?? -1
     if (block === undefined || row < 0) return undefined
@@ -156,7 +158,7 @@ export class PendingList {
     const id = new IdCell()
     for (let i = 0; i < ids.count;) {
       ids.read(i, id)
-      const index = blockFor(this.#blocks, id)
+      const index = this.#fences.find(id)
       const block = this.#blocks[index]!
       i += block.removeAll(ids, i, (owner, rows) => {
         this.#size -= rows
@@ -171,7 +173,7 @@ export class PendingList {
   scan(from: StreamId, visit: (row: PendingRow) => boolean): void {
     const blocks = this.#blocks
     const id = IdCell.of(from)
-    for (let index = blockFor(blocks, id); index < blocks.length; index++) {
+    for (let index = this.#fences.find(id); index < blocks.length; index++) {
       const block = blocks[index]!
       for (let row = block.lowerBound(id); row < block.size; row++) if (!visit(block.rowAt(row))) return
     }
@@ -253,11 +255,13 @@ export class PendingList {
     for (const owner of following.owners.keys()) this.#disown(owner, following, firstOf(following))
     block.absorb(following)
     this.#blocks.splice(index + 1, 1)
+    this.#fences.remove(index + 1, 1)
     following.release()
     for (const owner of gained) this.#own(owner, block)
   }
 
   #addBlock(index: number, block: PendingBlock): void {
+    this.#fences.insert(index, firstOf(block))
     if (index === this.#blocks.length) this.#blocks.push(block)
     else this.#blocks.splice(index, 0, block)
     for (const owner of block.owners.keys()) this.#own(owner, block)
@@ -266,6 +270,7 @@ export class PendingList {
   #dropBlock(index: number): void {
     this.#blocks[index]!.release()
     this.#blocks.splice(index, 1)
+    this.#fences.remove(index, 1)
   }
 
   #own(owner: number, block: PendingBlock): void {

@@ -10,6 +10,7 @@
  */
 import assert from 'node:assert'
 import { EntryCursor } from './entry-cursor.ts'
+import { Fences } from './fences.ts'
 import { ID_ZERO, type StreamId } from './id.ts'
 import { Group } from './group.ts'
 import { Meter } from './meter.ts'
@@ -39,14 +40,12 @@ export class Stream {
   producers: Producers | undefined = undefined
   readonly nodes: Nodes
   readonly #segments: Segment[] = []
+  readonly #fences = new Fences()
   readonly #key = new IdCell()
   readonly #names = new RecentNameSets()
   readonly #groups = new Map<string, Group>()
   readonly #meter: Meter
   #length = 0
-  /** The segment that was last looked for. */
-  #near = 0
-
   /** `parent`: the meter to which its bytes are charged. Default: none yet. */
   constructor(parent?: Meter) {
     this.#meter = new Meter(parent)
@@ -247,28 +246,9 @@ export class Stream {
 
   /** The first segment that ends at or after the ID; the number of segments when all end before it. */
   segmentFor(id: NumberId): number {
-    const segments = this.#segments
-    const near = this.#near
-    // Readers go on where they, or others, have been: that takes two comparisons, and a search of 2,000 segments eleven.
-    if (
-      near < segments.length &&
-      isAtOrAfter(segments[near]!, id) &&
-      (near === 0 || !isAtOrAfter(segments[near - 1]!, id))
-    )
-      return near
-    return (this.#near = this.#search(id))
-  }
-
-  #search(id: NumberId): number {
-    let low = 0
-    let high = this.#segments.length
-    while (low < high) {
-      const middle = (low + high) >>> 1
-      const segment = this.#segments[middle]!
-      if (segment.ids.compare(segment.count - 1, id) < 0) low = middle + 1
-      else high = middle
-    }
-    return low
+    const index = this.#fences.find(id)
+    const segment = this.#segments[index]
+    return segment === undefined || segment.ids.compare(segment.count - 1, id) >= 0 ? index : index + 1
   }
 
   ensureProducers(): Producers {
@@ -316,6 +296,9 @@ export class Stream {
     for (const segment of this.#segments) {
       const copied = segment.compacted(copy.#meter)
       if (segment !== this.#segments.at(-1)) copied.seal()
+      const first = new IdCell()
+      copied.ids.read(0, first)
+      copy.#fences.insert(copy.#segments.length, first)
       copy.#segments.push(copied)
     }
     for (const group of this.#groups.values()) copy.#groups.set(group.name, group.copy(copy.#meter))
@@ -331,7 +314,7 @@ export class Stream {
       segment.release()
       dropped++
     }
-    if (dropped > 0) this.#segments.splice(0, dropped)
+    if (dropped > 0) this.#drop(0, dropped)
     const head = this.#segments[0]
     if (head === undefined) return removed
     for (let row = head.firstLive; row < head.count && head.ids.compare(row, through) <= 0; row++) {
@@ -343,12 +326,17 @@ export class Stream {
     return removed
   }
 
+  #drop(index: number, count: number): void {
+    this.#segments.splice(index, count)
+    this.#fences.remove(index, count)
+  }
+
   #tidySegment(index: number): void {
     const segment = this.#segments[index]!
     const dead = segment.count - segment.live
     if (segment.live === 0) {
       segment.release()
-      this.#segments.splice(index, 1)
+      this.#drop(index, 1)
     } else if (dead > segment.live && (dead > COMPACT_ROWS_MIN || segment.usedBytes > COMPACT_BYTES_MIN)) {
       this.#compactSegment(index)
     }
@@ -367,13 +355,10 @@ export class Stream {
     if (tail !== undefined && tail.ids.fits(id) && tail.hasRoom(bytes)) return tail
     tail?.seal()
     const created = Segment.create(id, this.#segments.length, tail, this.#meter)
+    this.#fences.insert(this.#segments.length, id)
     this.#segments.push(created)
     return created
   }
-}
-
-function isAtOrAfter(segment: Segment, id: NumberId): boolean {
-  return segment.ids.compare(segment.count - 1, id) >= 0
 }
 
 function collect(cursor: EntryCursor): StreamEntry[] {
