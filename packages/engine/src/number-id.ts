@@ -94,7 +94,7 @@ export function isZeroId(id: NumberId): boolean {
 
 /**
  * Reads `<digits>-<digits>` of a request. False for anything else, also for what the parsers of id.ts would take: those
- * are for the rest. 25 ns for an ID of 15 bytes; `parseId` takes 900.
+ * are for the rest. 25 ns for an ID of 15 bytes; `parseId` takes 250.
  */
 export function readPlainId(bytes: Uint8Array, start: number, end: number, into: IdCell): boolean {
   let at = start
