@@ -81,7 +81,7 @@ export class Server {
     await new Promise((resolve) => setImmediate(resolve))
     state.tick()
     for (const connection of state.connections) connection.finish()
-    await this.#untilEmpty(Math.min(limitMs, LIMIT_MS))
+    await this.#untilEmpty(limitMs)
     for (const connection of state.connections) connection.close('now')
     // A destroyed socket tells its end a little later.
     while (state.connections.size > 0) await new Promise((resolve) => setImmediate(resolve))
