@@ -62,7 +62,7 @@ it('settles IDs beyond what a number holds', async () => {
 
 it('refuses what is no list of IDs, by its name', async () => {
   const backend = await withEntries(['1'])
-  await expect(backend.settle('s', 'g', 'c', ['1-1', 'x' as EntryId])).rejects.toThrow("got 'x'")
+  await expect(backend.settle('s', 'g', 'c', ['1-1' as EntryId, 'x' as EntryId])).rejects.toThrow("got 'x'")
   await expect(backend.settle('s', 'g', 'c', 'x' as never)).rejects.toThrow('Expected a list of entry IDs')
 })
 
