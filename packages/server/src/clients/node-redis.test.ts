@@ -4,13 +4,14 @@ import { afterAll, afterEach, beforeAll, expect, it } from 'vitest'
 import { bounded, describeClient, Inbox, type Scene } from './scenario.ts'
 
 type Client = ReturnType<typeof create>
+type Options = Pick<RedisClientOptions, 'name' | 'database' | 'username' | 'password' | 'pingInterval'>
 
 const anId = expect.stringMatching(/^\d+-\d+$/)
 
 describeClient('node-redis (RESP3)', startRedis, (scene) => tell(scene, 3))
 describeClient('node-redis (RESP2)', startRedis, (scene) => tell(scene, 2))
 
-function create(port: number, protocol: 2 | 3, options: Pick<RedisClientOptions, 'name' | 'database'>) {
+function create(port: number, protocol: 2 | 3, options: Options) {
   const client = createClient<RedisModules, RedisFunctions, RedisScripts, 2 | 3>({
     ...options,
     RESP: protocol,
@@ -25,7 +26,7 @@ function tell(scene: Scene, protocol: 2 | 3): void {
   const clients: Client[] = []
   let redis: Client
 
-  const enter = async (options: Pick<RedisClientOptions, 'name' | 'database'> = {}): Promise<Client> => {
+  const enter = async (options: Options = {}): Promise<Client> => {
     const client = create(scene.port, protocol, options)
     clients.push(client)
     await bounded(client.connect(), 'the connection')
@@ -59,6 +60,23 @@ function tell(scene: Scene, protocol: 2 | 3): void {
     await scene.is(redis.configGet('maxmemory-policy'), { 'maxmemory-policy': 'noeviction' })
     await scene.is(redis.commandGetKeys(['XREAD', 'STREAMS', 'a', 'b', '0', '0']), ['a', 'b'])
     await scene.is(redis.commandInfo(['xadd']), [expect.objectContaining({ name: 'xadd', arity: -5 })])
+  })
+
+  it('proves who it is, and may do what its user may', async () => {
+    await scene.is(redis.configSet('requirepass', 'secret'), 'OK')
+    const owner = await enter({ password: 'secret', name: 'owner', database: 5, pingInterval: 1000 })
+    await scene.is(owner.clientInfo(), expect.objectContaining({ name: 'owner', db: 5, user: 'default' }))
+    await scene.fails(redis.auth({ password: 'x' }), 'WRONGPASS invalid username-password pair or user is disabled.')
+    await scene.is(owner.aclSetUser('reader', ['on', '>pages', '~book*', '+@read']), 'OK')
+    const reader = await enter({ username: 'reader', password: 'pages' })
+    await scene.is(reader.xRange('book', '-', '+'), [])
+    await scene.fails(
+      reader.xRange('diary', '-', '+'),
+      /^NOPERM this user has no permissions to access one of the keys/i,
+    )
+    await scene.fails(reader.xDel('book', '1-1'), /^NOPERM this user has no permissions to run the 'xdel' command/i)
+    await scene.is(owner.aclDelUser('reader'), 1)
+    await scene.is(redis.configSet('requirepass', ''), 'OK')
   })
 
   it('keeps strings', async () => {
@@ -165,17 +183,24 @@ function tell(scene: Scene, protocol: 2 | 3): void {
 
   it('uses what streams have learned since 7.0', async () => {
     if (!scene.isOurs) return
-    await redis.xAdd('newer', '1-0', { a: '1' })
-    await redis.xAdd('newer', '2-0', { a: '2' })
+    const add = async (id: string): Promise<string> =>
+      String(await redis.xAdd('newer', '*', { id }, { IDMP: { pid: 'p', iid: id } }))
+    const first = await add('one')
+    expect(await add('one')).toBe(first)
+    const second = await add('two')
     await redis.xGroupCreate('newer', 'team', '0')
     await redis.xReadGroup('team', 'ann', { key: 'newer', id: '>' })
-    expect(await redis.xAckDel('newer', 'team', ['1-0', '9-9'])).toEqual([1, -1])
-    expect(await redis.xDelEx('newer', ['2-0', '9-9'], 'KEEPREF')).toEqual([1, -1])
-    expect(await redis.xRead({ key: 'newer', id: '+' })).toBe(null)
-    await redis.xAdd('newer', '3-0', { a: '3' })
-    expect(await redis.xRead({ key: 'newer', id: '+' })).toEqual([
-      { name: 'newer', messages: [{ id: '3-0', message: { a: '3' } }] },
+    expect(await redis.xNack('newer', 'team', 'FAIL', [first])).toBe(1)
+    const again = await redis.xReadGroup('team', 'bob', { key: 'newer', id: '>' }, { CLAIM: 0, COUNT: 1 })
+    expect(again).toEqual([
+      { name: 'newer', messages: [expect.objectContaining({ id: first, message: { id: 'one' } })] },
     ])
+    expect(await redis.xAckDel('newer', 'team', [first, '9-9'])).toEqual([1, -1])
+    expect(await redis.xRead({ key: 'newer', id: '+' })).toEqual([
+      { name: 'newer', messages: [{ id: second, message: { id: 'two' } }] },
+    ])
+    expect(await redis.xDelEx('newer', [second, '9-9'], 'DELREF')).toEqual([1, -1])
+    expect(await redis.xPending('newer', 'team')).toEqual({ pending: 0, firstId: null, lastId: null, consumers: null })
   })
 
   it('waits for what is not there yet', async () => {

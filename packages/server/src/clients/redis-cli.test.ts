@@ -7,6 +7,7 @@ describeClient('redis-cli', startRedis, (scene) => {
   const cast = new Cast(scene)
   afterEach(async () => await cast.leave())
   it('shakes hands in both protocols', async () => await shakeHands(cast))
+  it('proves who it is', async () => await prove(cast))
   it('keeps strings and keys', async () => await keepStrings(cast))
   it('writes and reads streams, in all of its formats', async () => await writeStream(cast))
   it('works off a stream with a consumer group', async () => await workGroup(cast))
@@ -74,6 +75,17 @@ async function shakeHands(cast: Cast): Promise<void> {
   await scene.is(cast.cli('acl', 'whoami'), 'default')
   await scene.is(cast.cli('info', 'replication'), expect.stringContaining('role:master'))
   await scene.is(cast.cli('config', 'get', 'databases'), 'databases\n16')
+}
+
+async function prove(cast: Cast): Promise<void> {
+  const { scene } = cast
+  const owner = ['-a', 'secret', '--no-auth-warning']
+  await scene.is(cast.cli('config', 'set', 'requirepass', 'secret'), 'OK')
+  await scene.is(cast.cli('get', 'name'), 'NOAUTH Authentication required.')
+  await scene.is(cast.cli(...owner, 'acl', 'whoami'), 'default')
+  await scene.is(cast.cli('-u', `redis://default:secret@127.0.0.1:${scene.port}`, '--no-auth-warning', 'ping'), 'PONG')
+  await scene.is(cast.cliWith('auth wrong\nauth secret\nping\n'), expect.stringMatching(/^WRONGPASS .*\n+OK\nPONG$/s))
+  await scene.is(cast.cli(...owner, 'config', 'set', 'requirepass', ''), 'OK')
 }
 
 async function keepStrings(cast: Cast): Promise<void> {

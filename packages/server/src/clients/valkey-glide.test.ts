@@ -66,6 +66,19 @@ function tell(scene: Scene, protocol: ProtocolVersion): void {
     await scene.is(named.customCommand(['CLIENT', 'INFO']), expect.stringContaining(' db=0 '))
   })
 
+  it('proves who it is, and may do what its user may', async () => {
+    await scene.is(glide.configSet({ requirepass: 'secret' }), 'OK')
+    const owner = await enter({ credentials: { password: 'secret' } })
+    await scene.is(owner.customCommand(['ACL', 'WHOAMI']), 'default')
+    await scene.is(owner.customCommand(['ACL', 'SETUSER', 'reader', 'on', '>pages', '~book*', '+@read', '+info']), 'OK')
+    const reader = await enter({ credentials: { username: 'reader', password: 'pages' } })
+    await scene.is(reader.xlen('book'), 0)
+    await scene.fails(reader.xlen('diary'), /this user has no permissions to access one of the keys/i)
+    await scene.fails(reader.xdel('book', ['1-1']), /this user has no permissions to run the 'xdel' command/i)
+    await scene.is(owner.customCommand(['ACL', 'DELUSER', 'reader']), 1)
+    await scene.is(glide.configSet({ requirepass: '' }), 'OK')
+  })
+
   it('keeps strings and keys', async () => {
     await scene.is(glide.set('name', 'value'), 'OK')
     await scene.is(glide.get('name'), 'value')
