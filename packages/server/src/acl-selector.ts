@@ -81,7 +81,7 @@ export class Selector {
   /** Takes one rule, or throws an `AclRuleError` and is as before. */
   apply(rule: string): void {
     const word = rule.toLowerCase()
-    const change = wordRules[word]
+    const change = wordRules.get(word)
     if (change !== undefined) return change(this)
     const [first] = rule
     if (first === '~' || first === '%') this.#addKeyPattern(rule)
@@ -257,18 +257,19 @@ export class Selector {
   }
 }
 
-const wordRules: Readonly<Record<string, (selector: Selector) => void>> = {
-  allkeys: (selector) => selector.allowAllKeys(true),
-  '~*': (selector) => selector.allowAllKeys(true),
-  resetkeys: (selector) => selector.allowAllKeys(false),
-  allchannels: (selector) => selector.allowAllChannels(true),
-  '&*': (selector) => selector.allowAllChannels(true),
-  resetchannels: (selector) => selector.allowAllChannels(false),
-  allcommands: (selector) => selector.allowAllCommands(true),
-  '+@all': (selector) => selector.allowAllCommands(true),
-  nocommands: (selector) => selector.allowAllCommands(false),
-  '-@all': (selector) => selector.allowAllCommands(false),
-}
+/** A Map: what Object.prototype has by name is no rule. */
+const wordRules: ReadonlyMap<string, (selector: Selector) => void> = new Map<string, (selector: Selector) => void>([
+  ['allkeys', (selector) => selector.allowAllKeys(true)],
+  ['~*', (selector) => selector.allowAllKeys(true)],
+  ['resetkeys', (selector) => selector.allowAllKeys(false)],
+  ['allchannels', (selector) => selector.allowAllChannels(true)],
+  ['&*', (selector) => selector.allowAllChannels(true)],
+  ['resetchannels', (selector) => selector.allowAllChannels(false)],
+  ['allcommands', (selector) => selector.allowAllCommands(true)],
+  ['+@all', (selector) => selector.allowAllCommands(true)],
+  ['nocommands', (selector) => selector.allowAllCommands(false)],
+  ['-@all', (selector) => selector.allowAllCommands(false)],
+])
 
 function hasSpaces(pattern: string): boolean {
   return /[\0\t\n\v\f\r ]/.test(pattern)

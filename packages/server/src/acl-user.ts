@@ -107,7 +107,7 @@ export class User {
   }
 
   apply(rule: string): void {
-    const change = wordRules[rule.toLowerCase()]
+    const change = wordRules.get(rule.toLowerCase())
     if (change !== undefined) change(this)
     else if (rule[0] === '>') this.#addPassword(hashOf(rule.slice(1)))
     else if (rule[0] === '#') this.#addPassword(validHash(rule.slice(1)))
@@ -159,17 +159,21 @@ export class User {
   }
 }
 
-const wordRules: Readonly<Record<string, (user: User) => void>> = {
-  on: (user) => user.setOn(true),
-  off: (user) => user.setOn(false),
-  nopass: (user) => user.setNeedsNoPassword(true),
-  resetpass: (user) => user.setNeedsNoPassword(false),
-  'sanitize-payload': (user) => user.setPayloadRule('sanitize-payload'),
-  'skip-sanitize-payload': (user) => user.setPayloadRule('skip-sanitize-payload'),
-  clearselectors: (user) => user.clearSelectors(),
-  reset: (user) =>
-    user.applyAll(['resetpass', 'resetkeys', 'resetchannels', 'off', 'sanitize-payload', 'clearselectors', '-@all']),
-}
+/** A Map: what Object.prototype has by name is no rule. */
+const wordRules: ReadonlyMap<string, (user: User) => void> = new Map<string, (user: User) => void>([
+  ['on', (user) => user.setOn(true)],
+  ['off', (user) => user.setOn(false)],
+  ['nopass', (user) => user.setNeedsNoPassword(true)],
+  ['resetpass', (user) => user.setNeedsNoPassword(false)],
+  ['sanitize-payload', (user) => user.setPayloadRule('sanitize-payload')],
+  ['skip-sanitize-payload', (user) => user.setPayloadRule('skip-sanitize-payload')],
+  ['clearselectors', (user) => user.clearSelectors()],
+  [
+    'reset',
+    (user) =>
+      user.applyAll(['resetpass', 'resetkeys', 'resetchannels', 'off', 'sanitize-payload', 'clearselectors', '-@all']),
+  ],
+])
 
 function hashOf(password: string): string {
   return createHash('sha256').update(Buffer.from(password, 'latin1')).digest('hex')

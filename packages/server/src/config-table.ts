@@ -203,20 +203,21 @@ function readSave(text: string): { text: string } | { problem: string } {
   return /^\d+ \d+( \d+ \d+)*$/.test(text) ? { problem: notPersisted } : { problem: 'Invalid save parameters' }
 }
 
-const units: Readonly<Record<string, bigint>> = {
-  '': 1n,
-  b: 1n,
-  k: 1000n,
-  kb: 1024n,
-  m: 1_000_000n,
-  mb: 1_048_576n,
-  g: 1_000_000_000n,
-  gb: 1_073_741_824n,
-}
+/** A Map: what Object.prototype has by name is no unit. */
+const units: ReadonlyMap<string, bigint> = new Map<string, bigint>([
+  ['', 1n],
+  ['b', 1n],
+  ['k', 1000n],
+  ['kb', 1024n],
+  ['m', 1_000_000n],
+  ['mb', 1_048_576n],
+  ['g', 1_000_000_000n],
+  ['gb', 1_073_741_824n],
+])
 
 /** Bytes as Redis writes them: `1gb` is 1,073,741,824, `1g` 1,000,000,000; undefined for anything else. */
 export function readMemory(text: string): bigint | undefined {
   const match = /^(\d{1,20})([a-z]*)$/i.exec(text)
-  const unit = match === null ? undefined : units[match[2]!.toLowerCase()]
+  const unit = match === null ? undefined : units.get(match[2]!.toLowerCase())
   return unit === undefined ? undefined : BigInt(match![1]!) * unit
 }
