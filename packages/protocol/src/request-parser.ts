@@ -55,6 +55,11 @@ export class RequestParser {
     return this.#end - this.#start
   }
 
+  /** Arguments of the request in the making, those to come included; 0: none is in the making. */
+  get argumentsExpected(): number {
+    return this.#argumentsLeft === 0 ? 0 : this.request.count + this.#argumentsLeft
+  }
+
   /** Takes the next bytes; the parser reads them in place until they are parsed. */
   feed(chunk: Buffer): void {
     if (this.#start === this.#end) {

@@ -111,6 +111,13 @@ export class Acl {
     writeAclFile(this.file!, this.users)
   }
 
+  /** Whether a user may run a command at all, whatever its keys and channels are. */
+  allowsCommand(user: User, command: Command, request: Request): boolean {
+    if (user.isUnrestricted || command.flags.includes('no_auth')) return true
+    const number = this.commands.numberOf(command)
+    return user.selectors.some((selector) => selector.allowsCommand(number, request))
+  }
+
   /**
    * Why a user may not do this; undefined: it may. Of several selectors the one that came furthest is told.
    *

@@ -123,6 +123,8 @@ export function forget(client: Client): void {
 }
 
 function attempted(client: Client, request: BlockRequest, nowMs: number): boolean {
+  // What it would get would be lost: nobody else could read it.
+  if (client.connection.isGone) return false
   const mark = client.reply.mark()
   try {
     return request.attempt(nowMs)

@@ -32,6 +32,8 @@ export interface Connection {
   readonly inputBytes: number
   /** Bytes of replies that the peer has not taken. */
   readonly outputBytes: number
+  /** The socket has failed, though its client may not have been told yet. */
+  readonly isGone: boolean
   /** Takes the replies written so far to the peer, in the next turn at the latest. */
   flush(): void
   /** Goes on with the requests that waited for a blocked client. */

@@ -17,7 +17,7 @@ import type { Socket } from 'node:net'
 import { ProtocolError, RequestParser } from '@millrace/protocol'
 import { forget } from './blocking.ts'
 import { Client, type Connection } from './client.ts'
-import { dispatch } from './dispatch.ts'
+import { dispatch, refusalAhead } from './dispatch.ts'
 import { UNAUTHENTICATED_OUTPUT_BYTES_HIGH } from './options.ts'
 import type { ServerState } from './server-state.ts'
 
@@ -38,6 +38,8 @@ const WRITE_BYTES = 256
 /** Unsent bytes from which on a connection counts in the server's total. */
 const COUNTED_OUTPUT_BYTES_MIN = 65_536
 const SLOWEST_BYTES_PER_MS = 64
+/** A request that would be refused is not waited for beyond this. */
+const REFUSED_BYTES_MAX = 1024 * 1024
 const LINGER_MS = 1000
 /** After so long without a request a connection gives its reply's buffer back: 16 KiB each, and 10,000 may be quiet. */
 const QUIET_MS = 1000
@@ -105,6 +107,10 @@ export class SocketConnection implements Connection {
     const unsent = this.#socket.writableLength
     const writes = unsent === 0 ? 0 : this.#waitingWrites * WRITE_BYTES
     return unsent + writes + this.client.waitingPushBytes
+  }
+
+  get isGone(): boolean {
+    return this.#socket.destroyed
   }
 
   flush(): void {
@@ -290,12 +296,24 @@ export class SocketConnection implements Connection {
       this.close('after-reply')
       return false
     }
+    if (this.#parser.waitingBytes > REFUSED_BYTES_MAX && this.#refuseAhead()) return false
     if (this.#parser.waitingBytes === 0) {
       this.#partialSinceMs = 0
       this.#parser.release()
     } else if (this.#partialSinceMs === 0) this.#partialSinceMs = this.client.server.nowMs
     this.#socket.resume()
     return false
+  }
+
+  /** Ends who sends a large request in vain. */
+  #refuseAhead(): boolean {
+    const { client } = this
+    const { request, argumentsExpected } = this.#parser
+    const line = request.count === 0 ? undefined : refusalAhead(client, request, argumentsExpected)
+    if (line === undefined) return false
+    client.reply.error(line)
+    this.close('after-reply')
+    return true
   }
 
   /** Tells more of a long reply; false when it is not at its end, and a later turn goes on. */

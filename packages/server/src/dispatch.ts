@@ -114,6 +114,24 @@ function find(client: Client, request: Request): CommandEntry | undefined {
   return undefined
 }
 
+/**
+ * Why a large request will be refused of which only the beginning has come, so that the rest isn't waited for; undefined: it
+ * may be taken. `count`: how many arguments it will have.
+ */
+export function refusalAhead(client: Client, request: Request, count: number): string | undefined {
+  const { server, user } = client
+  const container = server.commands.entryOf(request)
+  if (container === undefined) return `ERR unknown command '${echo(request, 0, ECHO_BYTES_MAX)}'`
+  const word = request.count > 1 ? echo(request, 1, ECHO_BYTES_MAX).toLowerCase() : ''
+  const entry = container.subcommands?.get(`${container.command.name}|${word}`) ?? container
+  const { name, arity } = entry.command
+  if (arity > 0 ? count !== arity : count < -arity) return `ERR wrong number of arguments for '${name}' command`
+  if (!server.acl.allowsCommand(user, entry.command, request)) {
+    return refusalLine({ reason: 'command', object: name }, false)
+  }
+  return entry.deniesOutOfMemory && server.isOutOfMemory ? lines.outOfMemory : undefined
+}
+
 function subcommandOf(client: Client, container: CommandEntry, request: Request): CommandEntry | undefined {
   const word = echo(request, 1, ECHO_BYTES_MAX)
   const found = container.subcommands!.get(`${container.command.name}|${word.toLowerCase()}`)
