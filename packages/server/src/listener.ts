@@ -17,6 +17,8 @@ import type { ServerState } from './server-state.ts'
 
 const BACKLOG = 511
 const TLS_HANDSHAKE_MS = 10_000
+/** What fits into the address of a Unix socket, on Linux; elsewhere it is 103. */
+const UNIX_PATH_BYTES_MAX = process.platform === 'linux' ? 107 : 103
 
 /** A server cannot listen where it was told to: a sentence for whoever started it. */
 export class ListenError extends Error {
@@ -45,11 +47,9 @@ export async function listenTcp(state: ServerState, host: string, port: number):
 }
 
 export async function listenTls(state: ServerState, host: string, options: TlsOptions): Promise<Listener> {
-  const server = createTlsServer({
-    ...secureOptions(options),
-    allowHalfOpen: true,
-    handshakeTimeout: TLS_HANDSHAKE_MS,
-  })
+  const server = usable(() =>
+    createTlsServer({ ...secureOptions(options), allowHalfOpen: true, handshakeTimeout: TLS_HANDSHAKE_MS }),
+  )
   // Counted from the first byte: a handshake costs more than a request.
   const handshakes = new Set<Socket>()
   server.on('connection', (socket) => {
@@ -71,7 +71,7 @@ export async function listenTls(state: ServerState, host: string, options: TlsOp
     { host, port: options.port, backlog: BACKLOG, exclusive: true },
     `${bracketed(host)}:${options.port}`,
   )
-  const listener = tcpListener('tls', server, host, () => server.setSecureContext(secureOptions(options)))
+  const listener = tcpListener('tls', server, host, () => usable(() => server.setSecureContext(secureOptions(options))))
   const close = async (): Promise<void> => {
     for (const socket of handshakes) socket.destroy()
     await listener.close()
@@ -80,6 +80,12 @@ export async function listenTls(state: ServerState, host: string, options: TlsOp
 }
 
 export async function listenUnix(state: ServerState, path: string, mode: number): Promise<Listener> {
+  if (Buffer.byteLength(path) > UNIX_PATH_BYTES_MAX) {
+    // Since it is moved there, it would be there, and nobody could connect.
+    throw new ListenError(
+      `Cannot listen on ${path}: a path of at most ${UNIX_PATH_BYTES_MAX} bytes can be connected to`,
+    )
+  }
   await removeStale(path)
   const server = createServer({ allowHalfOpen: true }, (socket) => accept(state, socket, path))
   const hidden = privateDirectory(path)
@@ -214,6 +220,16 @@ function secureOptions({ certFile, keyFile, caFile, clients }: TlsOptions): Secu
 
 function isSamePeer(one: Socket, other: Socket): boolean {
   return one.remotePort === other.remotePort && one.remoteAddress === other.remoteAddress
+}
+
+/** The files can be read, and still hold nothing that TLS can use. */
+function usable<T>(make: () => T): T {
+  try {
+    return make()
+  } catch (error) {
+    if (error instanceof ListenError) throw error
+    throw new ListenError(`The TLS certificate and key cannot be used: ${text(error)}`, { cause: error })
+  }
 }
 
 function hasCertificate(socket: TLSSocket): boolean {

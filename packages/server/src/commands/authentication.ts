@@ -7,6 +7,9 @@ import { lines, ReplyError } from '../error-lines.ts'
 import { REDIS_VERSION } from '../version.ts'
 import { validName } from './client-self.ts'
 
+const INT32_MIN = -(2 ** 31)
+const INT32_MAX = 2 ** 31 - 1
+
 export const authenticationCommands: readonly Command[] = [
   {
     name: 'hello',
@@ -70,7 +73,10 @@ export const authenticationCommands: readonly Command[] = [
     arguments: [{ name: 'index', type: 'integer' }],
     run(client, request) {
       const index = request.integer(1)
-      if (index === undefined || Math.abs(index) > 2 ** 31 - 1) throw new ReplyError(lines.notInteger)
+      if (index === undefined) throw new ReplyError(lines.notInteger)
+      if (index < INT32_MIN || index > INT32_MAX) {
+        throw new ReplyError(`ERR value is out of range, value must between ${INT32_MIN} and ${INT32_MAX}`)
+      }
       if (index < 0 || index >= client.server.databases.count) throw new ReplyError('ERR DB index is out of range')
       client.databaseIndex = index
       client.reply.ok()
