@@ -113,6 +113,18 @@ describe('what is remembered', () => {
     expect(database.find('s', 0)!.producers).toMatchObject({ producerCount: 0, tracked: 0, added: 2 })
   })
 
+  it('is forgotten by the clock a few streams at a time, each in its turn', () => {
+    const keys = ['k0', 'k1', 'k2', 'k3', 'k4']
+    for (const key of keys) appendOnce(database, { key, fields: bytes(['f', 'v']), producer: 'p', iid: 'a' }, 1_000)
+    const tracked = (): number[] => keys.map((key) => database.find(key, 0)!.producers!.tracked)
+    expect(expireIids(database, 2_000, 3)).toBe(true)
+    expect(expireIids(database, 101_000, 2)).toBe(true)
+    expect(tracked()).toEqual([1, 1, 1, 0, 0])
+    expect(expireIids(database, 101_000, 2)).toBe(true)
+    expect(tracked()).toEqual([0, 0, 1, 0, 0])
+    expect(expireIids(database, 101_000, 2)).toBe(false)
+  })
+
   it('is at most so much of each producer, the oldest goes first', () => {
     once('p', 'x', 1)
     setIdempotency(database, 's', { sizeMax: 2 }, 1)

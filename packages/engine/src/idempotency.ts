@@ -90,14 +90,23 @@ export function recordIid(
   }
 }
 
-/** Forgets what has expired, in all streams: a periodic duty. Returns whether any IDs are left that can expire. */
-export function expireIids(database: Database, nowMs: number): boolean {
-  for (const key of database.idempotentKeys) {
+/**
+ * Forgets what has expired: a periodic duty. Looks at no more than so many streams, and next time at those after them.
+ * Returns whether any IDs are left that can expire.
+ */
+export function expireIids(database: Database, nowMs: number, streamsMax = Infinity): boolean {
+  const { idempotentKeys } = database
+  const left: string[] = []
+  let looked = 0
+  for (const key of idempotentKeys) {
+    if (looked++ >= streamsMax) break
     const stream = database.streamAt(key, nowMs)
     if (stream !== undefined) forgetExpired(database, key, stream, nowMs)
-    if ((stream?.producers?.tracked ?? 0) === 0) database.idempotentKeys.delete(key)
+    idempotentKeys.delete(key)
+    if ((stream?.producers?.tracked ?? 0) > 0) left.push(key)
   }
-  return database.idempotentKeys.size > 0
+  for (const key of left) idempotentKeys.add(key)
+  return idempotentKeys.size > 0
 }
 
 export interface IdempotencyInfo extends IdempotencySettings {

@@ -2,16 +2,19 @@
  * Everything of a server that happens at a time: two timers, however many clients and keys there are.
  *
  *   alarm     ──► the earliest deadline of all who wait ──► they are served or told, the next deadline is set
- *   pendulum  ──► ten times a second: keys that have expired are removed (a bounded number, then again)
+ *   pendulum  ──► ten times a second: keys that have expired are removed (a bounded number, then again), and producers' IDs
+ *              │                      (XADD IDMP) whose time is over forgotten, also in streams that nobody looks at
  *              └► once a second: connections look at their deadlines
  */
-import type { CancelTimer } from '@millrace/engine'
+import { expireIids, type CancelTimer, type Database } from '@millrace/engine'
 import type { ServerState } from './server-state.ts'
 
 const SWING_MS = 100
 const SWINGS_PER_CHECK = 10
-/** Keys removed between two looks at the clock, and how long one swing may take. */
+/** Keys removed, and streams whose producers are looked at, between two looks at the clock. */
 const SWEEP_KEYS = 200
+const SWEEP_STREAMS = 200
+/** How long each of these duties may take in one swing. */
 const SWEEP_MS_MAX = 5
 
 export class ServerTimers {
@@ -72,7 +75,10 @@ export class ServerTimers {
     this.#pendulum = server.env.setBackgroundTimer(SWING_MS, () => this.#swing())
     server.tick()
     // As Redis: while clients are paused, no key expires by itself.
-    if (server.pause === undefined) this.#removeExpired()
+    if (server.pause === undefined) {
+      this.#removeExpired()
+      for (const [, database] of server.databases.made()) this.#forgetIids(database)
+    }
     if (++this.#swings % SWINGS_PER_CHECK === 0)
       for (const connection of server.connections) connection.checkDeadlines(server.nowMs)
   }
@@ -85,5 +91,13 @@ export class ServerTimers {
     while (server.databases.sweep(nowMs, SWEEP_KEYS) === SWEEP_KEYS && server.env.nowMs() - nowMs < SWEEP_MS_MAX)
       continue
     server.serveBlocked()
+  }
+
+  /** Once around all of them at most; where the time ends before, the next swing goes on. */
+  #forgetIids(database: Database): void {
+    const { env, nowMs } = this.#server
+    for (let left = database.idempotentKeys.size; left > 0; left -= SWEEP_STREAMS) {
+      if (!expireIids(database, nowMs, SWEEP_STREAMS) || env.nowMs() - nowMs >= SWEEP_MS_MAX) return
+    }
   }
 }

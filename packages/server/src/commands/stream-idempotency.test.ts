@@ -60,6 +60,20 @@ it('forgets IDs when their time is over', async () => {
   expect(await talk.ask('XADD s IDMP p 1 * a b')).not.toBe(first)
 })
 
+it('forgets IDs when their time is over in streams that nobody looks at, some at each swing of its clock', async () => {
+  await replies(...Array.from({ length: 500 }, (_, i) => `XADD s${i} IDMP p 1 * a b`))
+  const database = talk.server.state.databases.at(0)
+  clock.advance(99_900)
+  expect(database.idempotentKeys.size).toBe(500)
+  // Each look at the clock now takes as long as a swing may: 200 streams, and no more.
+  clock.stepMs = 5
+  clock.advance(100)
+  clock.stepMs = 0
+  expect(database.idempotentKeys.size).toBe(300)
+  clock.advance(200)
+  expect(database.idempotentKeys.size).toBe(0)
+})
+
 it('appends nothing where there is no stream with NOMKSTREAM', async () => {
   expect(await replies('XADD s NOMKSTREAM IDMP p 1 * a b', 'EXISTS s')).toEqual(['$-1', ':0'])
 })
