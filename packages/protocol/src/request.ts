@@ -68,10 +68,14 @@ export class Request {
     return Buffer.from(this.view(index))
   }
 
-  /** Whether an argument is this word of A to Z, digits and dashes, given in upper case; small letters are equal. */
+  /**
+   * Whether an argument is this word of A to Z, digits and dashes, given in upper case; small letters are equal.
+   * As Redis, for which an option ends at a NUL: what stands behind one does not count.
+   */
   is(index: number, word: string): boolean {
     const start = this.starts[index]!
-    if (this.ends[index]! - start !== word.length) return false
+    const length = this.ends[index]! - start
+    if (length !== word.length && (length < word.length || this.bytes[start + word.length] !== 0)) return false
     for (let i = 0; i < word.length; i++) {
       const byte = this.bytes[start + i]!
       const upper = byte >= 0x61 && byte <= 0x7a ? byte - 32 : byte

@@ -110,7 +110,7 @@ export const allowedReplies: readonly AllowedReply[] = [
       if (theirs === "-ERR Unbalanced XREAD list of streams: for each stream key an ID or '$' must be specified.") {
         return ours === unbalanced[name]
       }
-      if (theirs !== '-ERR Invalid stream ID specified as stream command argument' || !args.includes('+')) return false
+      if (theirs !== '-ERR Invalid stream ID specified as stream command argument' || !args.some(isPlus)) return false
       // 7.0 looks no further than the first of them.
       if (name === 'xread') return true
       const refusal = '-ERR The + ID is meaningless in the context of XREADGROUP'
@@ -155,6 +155,11 @@ export const allowedReplies: readonly AllowedReply[] = [
       /^-(?:NOGROUP No such key '.*' or consumer group '.*' in XREADGROUP with GROUP option|WRONGTYPE .*)$/.test(ours),
   },
 ]
+
+/** Both end it at a NUL. */
+function isPlus(arg: string): boolean {
+  return arg === '+' || arg.startsWith('+\0')
+}
 
 const unbalanced: Readonly<Record<string, string>> = {
   xread: "-ERR Unbalanced 'xread' list of streams: for each stream key an ID, '+', or '$' must be specified.",

@@ -313,6 +313,7 @@ export class Grammar {
     const made = random.weighted(streamCommands)(random, this.#ms)
     const isOne = made.length === 1 || made[1]![1] === 'createConsumer'
     if (isOne && made[0]![0] !== 'COMMAND' && random.chance(0.02)) return [damaged(random, made[0]!), ...made.slice(1)]
+    if (isOne && made[0]![0] !== 'COMMAND' && random.chance(0.02)) return [ended(random, made[0]!), ...made.slice(1)]
     return random.chance(0.05) ? made.map((args) => recased(random, args)) : made
   }
 
@@ -350,6 +351,12 @@ function damaged(random: Random, args: Args): Args {
 /** Words in other cases; keys and names are small letters already and stay, since they are told apart. */
 function recased(random: Random, args: Args): Args {
   return args.map((arg) => (/^[A-Z]{2,}$/.test(arg) ? mixed(random, arg) : arg))
+}
+
+/** Options, IDs and signs end at a NUL. Subcommands too if 7.0's table, by a random seed, has them in the same bucket. */
+function ended(random: Random, args: Args): Args {
+  const first = /^(?:XGROUP|XINFO|OBJECT)$/.test(args[0]!) ? 2 : 1
+  return args.map((arg, i) => (i >= first && random.chance(0.2) ? `${arg}\0${random.pick(['', 'x'])}` : arg))
 }
 
 function mixed(random: Random, word: string): string {

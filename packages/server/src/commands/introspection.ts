@@ -158,7 +158,7 @@ const NAMES_MAX = 1000
 
 function wholeTable(client: Client, request: Request): void {
   if (request.count === 1) return allCommands(client)
-  throw new ReplyError(`ERR unknown subcommand '${request.text(1).slice(0, 128)}'. Try COMMAND HELP.`)
+  throw new ReplyError(`ERR unknown subcommand '${request.text(1).slice(0, 128).split('\0', 1)[0]}'. Try COMMAND HELP.`)
 }
 
 function allCommands({ server, reply }: Client): void {

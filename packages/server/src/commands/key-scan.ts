@@ -69,7 +69,7 @@ function scan(client: Client, request: Request): void {
 
 /** Undefined: a number that no scan gives, where there is nothing to go on with. As strtoul: a sign is welcome, nothing is 0. */
 function cursorOf(text: string): number | undefined {
-  const match = /^(?:([+-]?)(\d+))?$/.exec(text)
+  const match = /^(?:([+-]?)(\d+))?(?:\0|$)/.exec(text)
   const value = BigInt(match?.[2] ?? 0)
   if (match === null || value >= CURSOR_END) throw new ReplyError('ERR invalid cursor')
   const isOurs = value === 0n || (match[1] !== '-' && value <= Number.MAX_SAFE_INTEGER)
@@ -84,7 +84,11 @@ function filterOf(request: Request): Filter {
     if (i + 1 === request.count) throw new ReplyError(lines.syntax)
     if (request.is(i, 'COUNT')) countMax = countOf(request, i + 1)
     else if (request.is(i, 'MATCH')) pattern = request.text(i + 1)
-    else if (request.is(i, 'TYPE')) type = request.text(i + 1).toLowerCase()
+    else if (request.is(i, 'TYPE'))
+      type = request
+        .text(i + 1)
+        .split('\0', 1)[0]!
+        .toLowerCase()
     else throw new ReplyError(lines.syntax)
   }
   return { countMax, glob: pattern === '*' ? undefined : new Glob(pattern), type }

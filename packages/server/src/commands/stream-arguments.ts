@@ -25,6 +25,8 @@ import type { Request } from '@millrace/protocol'
 import { lines, ReplyError } from '../error-lines.ts'
 
 const DASH = 0x2d
+const EQUALS = 0x3d
+const TILDE = 0x7e
 const PLUS = 0x2b
 
 /** A signed 64-bit number, or the error that says it is none. Beyond 2^53 the nearest one. */
@@ -57,6 +59,13 @@ export function idAt(request: Request, index: number): StreamId {
   return parseId(request.text(index))
 }
 
+/** An argument up to a NUL, as Redis compares those that may be a sign in place of an ID. */
+export function signOrId(request: Request, index: number): string {
+  const text = request.text(index)
+  const nul = text.indexOf('\0')
+  return nul < 0 ? text : text.slice(0, nul)
+}
+
 /** IDs up to the end of the request, or up to an argument. */
 export function idsFrom(request: Request, first: number, end: number = request.count): StreamId[] {
   const ids: StreamId[] = []
@@ -85,7 +94,7 @@ export function startAt(request: Request, index: number): StreamId {
 
 /** The upper end of a range: `+`, an ID, or `(` and an ID. */
 export function endAt(request: Request, index: number): StreamId {
-  const text = request.text(index)
+  const text = signOrId(request, index)
   if (!isExclusive(text)) return parseUpperBound(text)
   const inner = text.slice(1)
   if (inner === '-' || inner === '+' || isExclusive(inner)) throw new ReplyError(lines.badId)
@@ -174,8 +183,8 @@ export class TrimOptions {
       throw new ReplyError('ERR syntax error, MAXLEN and MINID options at the same time are not compatible')
     }
     const hasBoth = at + 2 < request.count
-    this.#isApproximate = hasBoth && isSign(request, at + 1, 0x7e)
-    return this.#isApproximate || (hasBoth && isSign(request, at + 1, 0x3d)) ? at + 2 : at + 1
+    this.#isApproximate = hasBoth && signAt(request, at + 1) === TILDE
+    return this.#isApproximate || (hasBoth && signAt(request, at + 1) === EQUALS) ? at + 2 : at + 1
   }
 
   #readMaxLength(request: Request, at: number): number {
@@ -197,8 +206,11 @@ export class TrimOptions {
   }
 }
 
-function isSign(request: Request, index: number, sign: number): boolean {
-  return request.length(index) === 1 && request.bytes[request.starts[index]!] === sign
+/** The character that an argument consists of, up to a NUL; 0: it has none or more. */
+export function signAt(request: Request, index: number): number {
+  const start = request.starts[index]!
+  const length = request.ends[index]! - start
+  return length === 1 || (length > 1 && request.bytes[start + 1] === 0) ? request.bytes[start]! : 0
 }
 
 /** The `IDS numids id …` of XDELEX and XACKDEL, and the rule beside it. */

@@ -272,6 +272,33 @@ it('refuses a last ID below the highest deleted one', async () => {
   )
 })
 
+// Observed: Redis compares options and signs as C strings.
+it('takes options, and signs in place of IDs, up to a NUL', async () => {
+  expect(
+    await replies(
+      'XADD s NOMKSTREAM\0 1-1 a b',
+      'XADD s MAXLEN\0x ~\0 10 1-1\0 a b',
+      'XRANGE s - +\0 COUNT\0 1',
+      'XGROUP CREATE s g $\0 MKSTREAM\0',
+      'XREAD COUNT\0 1 STREAMS\0 s $\0',
+      'XREADGROUP GROUP\0 g c STREAMS s >\0x',
+      'XTRIM s MAXLENX\0 1',
+      'XTRIM s MAXLEN\0 0\0',
+      'XLEN\0 s',
+    ),
+  ).toEqual([
+    '$-1',
+    '$3 1-1',
+    '*1 *2 $3 1-1 *2 $1 a $1 b',
+    '+OK',
+    '*-1',
+    '*-1',
+    '-ERR syntax error',
+    notInteger,
+    "-ERR unknown command 'XLEN', with args beginning with: 's'",
+  ])
+})
+
 it('answers a million IDs in one call', { timeout: 60_000 }, async () => {
   await replies('XADD s 1-1 a b', 'XADD s 999999-1 a b')
   const ids = Array.from({ length: 1_000_000 }, (_, i) => `${i + 1}-1`)

@@ -21,7 +21,7 @@ import type { Request } from '@millrace/protocol'
 import type { Client } from '../client.ts'
 import { keyAt, type Command } from '../command.ts'
 import { ReplyError } from '../error-lines.ts'
-import { integerAt, shown, toCount } from './stream-arguments.ts'
+import { integerAt, shown, toCount, signOrId } from './stream-arguments.ts'
 import { streamDocs } from './stream-docs.ts'
 import { writeHelp } from './stream-replies.ts'
 
@@ -173,7 +173,7 @@ function create(client: Client, request: Request): void {
   // As Redis: the three options that there can be, each once.
   if (request.count > 8) throw wrongSubcommand(request)
   const key = request.text(2)
-  const id = request.text(4)
+  const id = signOrId(request, 4)
   const from: GroupFrom = id === '$' ? '$' : parseId(id)
   createGroup(database, { key, group: request.text(3) }, { ...options, from }, nowMs)
   reply.ok()
@@ -185,7 +185,7 @@ function setId(client: Client, request: Request): void {
   const { mkStream: _, ...options } = readOptions(request, false)
   const ref = requireGroup(client, request)
   if (request.count !== 5 && request.count !== 7) throw wrongSubcommand(request)
-  const id = request.text(4)
+  const id = signOrId(request, 4)
   const from: GroupFrom = id === '$' ? '$' : parseIdOrEdge(id)
   setGroup(database, ref, { ...options, from }, nowMs)
   reply.ok()

@@ -35,7 +35,7 @@ import { block } from '../blocking.ts'
 import type { Client } from '../client.ts'
 import type { Command, KeySpec } from '../command.ts'
 import { ReplyError } from '../error-lines.ts'
-import { idAt, noGroup, readId } from './stream-arguments.ts'
+import { idAt, noGroup, readId, signAt } from './stream-arguments.ts'
 import { streamDocs } from './stream-docs.ts'
 import { encodeEntries, endArray } from './stream-encoder.ts'
 import { FrozenRange, LONG_REPLY_MIN, LongReply, type LongPart } from './stream-long-replies.ts'
@@ -124,12 +124,6 @@ function positionsOf(client: Client, request: Request, args: ReadArguments): Pos
 const DOLLAR = 0x24
 const PLUS = 0x2b
 const GREATER = 0x3e
-
-/** The character that an argument consists of; 0: it has none or more. */
-function signAt(request: Request, index: number): number {
-  const start = request.starts[index]!
-  return request.ends[index]! - start === 1 ? request.bytes[start]! : 0
-}
 
 function groupPositionsOf(client: Client, request: Request, args: ReadArguments): GroupPosition[] {
   const positions: GroupPosition[] = []
