@@ -69,7 +69,7 @@ async function treat(random: Random): Promise<void> {
 }
 
 it(
-  `lives through ${CONNECTIONS} connections of damaged bytes (seed ${seed})`,
+  `damaged bytes: lives through ${CONNECTIONS} connections of damaged bytes (seed ${seed})`,
   { timeout: 60_000 + CONNECTIONS * 10 },
   async () => {
     let slowest = 0

@@ -91,7 +91,7 @@ function shown(commands: readonly (readonly string[])[]): string {
 const rounds = Math.ceil((RUNS * 80) / PIPELINE / 4)
 
 it(
-  `answers ${rounds * 4 * PIPELINE} hostile commands, each once (seed ${seed})`,
+  `hostile commands: answers ${rounds * 4 * PIPELINE} commands, each once (seed ${seed})`,
   { timeout: 60_000 + RUNS * 100 },
   async () => {
     const table = new CommandTable()

@@ -57,7 +57,7 @@ const words = [
   ')',
 ]
 const patterns = ['*', 'k*', '[', '[^', '\\', '?', 'k[1-', '*a*a*a*a*b', '\0', '__key*__:*', '']
-const rules = [
+export const rules = [
   'on',
   'off',
   'nopass',

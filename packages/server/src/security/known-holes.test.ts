@@ -276,7 +276,7 @@ it(
   },
 )
 
-it('CVE-2025-49844, CVE-2025-46817, CVE-2024-46981, CVE-2024-31449, CVE-2022-24834, CVE-2022-0543: there is no Lua to escape from', async () => {
+it('CVE-2025-49844, CVE-2025-46817, CVE-2025-46818, CVE-2025-46819, CVE-2024-46981, CVE-2024-31449, CVE-2022-24834, CVE-2022-0543: there is no Lua to escape from', async () => {
   await start()
   const wire = await site!.client()
   for (const name of ['EVAL', 'EVAL_RO', 'FCALL', 'FCALL_RO']) {

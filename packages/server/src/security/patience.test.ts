@@ -139,7 +139,7 @@ it('slowloris: connections are bounded, in all and from one address that is not 
   expect(state.rejectedConnections).toBe(1)
 })
 
-it('unread replies: 1 GB of them is never made for a client that reads nothing, and it is closed', async () => {
+it('CVE-2025-21605: 1 GB of replies is never made for a client that reads nothing, and it is closed', async () => {
   victim = await Victim.start({ settings: { unreadMs: 500, outputBytesHigh: 100_000 } })
   const good = await victim.client()
   await good.ask('SET', 'a', 'v'.repeat(100_000))
@@ -153,7 +153,7 @@ it('unread replies: 1 GB of them is never made for a client that reads nothing, 
   expect((await victim.memory()).peakBytes - before.rssBytes).toBeLessThan(64 * MIB)
 })
 
-it('unread replies: before AUTH a few KiB of them are all that 200 clients can pile up', async () => {
+it('CVE-2025-21605: before AUTH a few KiB of replies are all that 200 clients can pile up', async () => {
   victim = await Victim.start({ password: 'pw' })
   const before = await victim.memory()
   const pings = Buffer.from('PING\r\n'.repeat(100_000))

@@ -92,7 +92,7 @@ function entryOf(table: CommandTable, args: readonly string[]): CommandEntry | u
 }
 
 it(
-  `touches no key that key extraction does not tell, in ${COMMANDS} commands (seed ${seed})`,
+  `CVE-2023-36824, CVE-2023-41053: touches no key that key extraction does not tell, in ${COMMANDS} commands (seed ${seed})`,
   { timeout: 60_000 + COMMANDS * 3 },
   async () => {
     const clock = new HandClock()
