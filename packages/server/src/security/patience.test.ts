@@ -1,4 +1,7 @@
 /** Peers that guess, dawdle, don't read, or ask for everything at once: section "patience" of table.ts. */
+import { once } from 'node:events'
+import { createConnection } from 'node:net'
+import { networkInterfaces } from 'node:os'
 import { afterEach, expect, it } from 'vitest'
 import { encode, encodeAll } from '../differential-wire.ts'
 import type { ServerOptions } from '../options.ts'
@@ -126,7 +129,7 @@ it('slowloris: an idle connection is ended after `timeout` seconds', async () =>
   expect(plug.isEnded).toBe(true)
 })
 
-it('slowloris: connections are bounded, in all and from one address that is not loopback', async () => {
+it('slowloris: connections are bounded, and those of loopback not by their address', async () => {
   await start({ settings: { maxClients: 3, maxClientsPerAddress: 2 } })
   const { state } = site!.server
   const wires = [await site!.client(), await site!.client(), await site!.client()]
@@ -134,9 +137,33 @@ it('slowloris: connections are bounded, in all and from one address that is not 
   const fourth = await site!.client()
   await fourth.closed()
   expect(fourth.arrived()).toEqual(['-ERR max number of clients reached\r\n'])
-  // As an address of its own would be counted: loopback is not.
   expect([...state.clientsByAddress.values()]).toEqual([3])
   expect(state.rejectedConnections).toBe(1)
+})
+
+it('slowloris: connections from one address that is not loopback are bounded', async () => {
+  const host = Object.values(networkInterfaces())
+    .flat()
+    .find((one) => one?.internal === false && one.family === 'IPv4')?.address
+  // A machine without a network has loopback alone, and nobody to bound.
+  if (host === undefined) return
+  await start({ bind: [host], insecure: true, settings: { maxClientsPerAddress: 2 } })
+  const { state, port } = site!.server
+  const sockets = Array.from({ length: 5 }, () => createConnection({ port, host }))
+  // Who is refused may be cut before its PING is read.
+  for (const socket of sockets) socket.on('error', () => undefined)
+  const told = sockets.map(async (socket) => {
+    let text = ''
+    socket.on('data', (bytes: Buffer) => (text += bytes.toString()))
+    socket.write('PING\r\n')
+    await once(socket, 'data')
+    return text
+  })
+  const replies = await Promise.all(told)
+  expect(replies.filter((reply) => reply === '+PONG\r\n')).toHaveLength(2)
+  expect(replies.filter((reply) => reply.includes('from this address'))).toHaveLength(3)
+  for (const socket of sockets) socket.destroy()
+  await expect.poll(() => state.clientsByAddress.size).toBe(0)
 })
 
 it('CVE-2025-21605: 1 GB of replies is never made for a client that reads nothing, and it is closed', async () => {
