@@ -86,7 +86,8 @@ it('ACL: every key of a command is checked, wherever it stands', async () => {
   await start()
   const admin = await site!.client()
   for (const key of ['ours:1', 'theirs:1']) await admin.ask('XGROUP', 'CREATE', key, 'STREAMS', '0', 'MKSTREAM')
-  const wire = await as('u', '+@all', '~ours:*')
+  // A key of its own that is called like the keyword.
+  const wire = await as('u', '+@all', '~ours:*', '~STREAMS')
   const forbidden = [
     ['XREAD', 'STREAMS', 'ours:1', 'theirs:1', '0', '0'],
     ['XREAD', 'COUNT', '1', 'BLOCK', '1', 'STREAMS', 'theirs:1', 'ours:1', '0', '0'],
@@ -94,6 +95,9 @@ it('ACL: every key of a command is checked, wherever it stands', async () => {
     ['XREADGROUP', 'GROUP', 'STREAMS', 'ours:1', 'STREAMS', 'theirs:1', '>'],
     ['XREADGROUP', 'GROUP', 'STREAMS', 'ours:1', 'COUNT', '1', 'STREAMS', 'ours:1', 'theirs:1', '>', '>'],
     ['xreadgroup', 'group', 'STREAMS', 'STREAMS', 'noack', 'streams', 'theirs:1', '>'],
+    ['XREADGROUP', 'COUNT', '1', 'GROUP', 'STREAMS', 'ours:c', 'STREAMS', 'theirs:1', '>'],
+    ['XREADGROUP', 'COUNT', '1', 'GROUP', 'ours:c', 'STREAMS', 'STREAMS', 'theirs:1', '>'],
+    ['XREAD', 'COUNT', 'STREAMS', 'STREAMS', 'theirs:1', '0'],
     ['XACKDEL', 'theirs:1', 'STREAMS', 'KEEPREF', 'IDS', '1', '1-1'],
     ['XNACK', 'theirs:1', 'STREAMS', 'FAIL', 'IDS', '1', '1-1'],
     ['XDELEX', 'theirs:1', 'KEEPREF', 'IDS', '1', '1-1'],

@@ -182,11 +182,21 @@ export class HostileCommands {
   }
 
   #foundation(): string[][] {
-    const key = this.#random.pick(keys)
+    const random = this.#random
+    const key = random.pick(keys)
+    const name = (): string => random.pick(['g', 'c1', 'STREAMS'])
     return [
-      ['XADD', key, `${1 + this.#random.below(9)}-*`, 'f', 'v'],
+      ['XADD', key, `${1 + random.below(9)}-*`, 'f', 'v'],
       ['XGROUP', 'CREATE', key, 'g', '0', 'MKSTREAM'],
       ['XREADGROUP', 'GROUP', 'g', 'c1', 'COUNT', '2', 'STREAMS', key, '>'],
+      // Options in any order, and names like the keyword that the keys are found by.
+      [
+        'XREADGROUP',
+        ...random.shuffle([['GROUP', name(), name()], ['COUNT', '1'], ['NOACK']]).flat(),
+        'STREAMS',
+        key,
+        '>',
+      ],
       ['SET', key, '10'],
       ['DEL', key],
       ['MULTI'],
