@@ -77,6 +77,8 @@ export class RawClient {
   #left = 0
   #done: (() => void) | undefined
   #lines = 0
+  /** Whether some of the batch's replies have come. */
+  #isMiddle = false
 
   private constructor(socket: Socket) {
     this.#socket = socket
@@ -119,10 +121,14 @@ export class RawClient {
   }
 
   #count(chunk: Buffer): void {
-    if (chunk[0] === 0x2d) throw new Error(`The server answered ${chunk.toString().split('\r\n')[0]}`)
+    // Only where a reply begins: in the middle of one a chunk may begin with the dash of an ID.
+    if (!this.#isMiddle && chunk[0] === 0x2d)
+      throw new Error(`The server answered ${chunk.toString().split('\r\n')[0]}`)
+    this.#isMiddle = true
     for (let at = chunk.indexOf(10); at >= 0; at = chunk.indexOf(10, at + 1)) this.#lines++
     if (this.#lines < this.#left) return
     this.#lines -= this.#left
+    this.#isMiddle = false
     this.#done?.()
   }
 }
