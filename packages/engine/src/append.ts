@@ -26,12 +26,12 @@ export interface TrimRule {
 
 export interface AppendOptions {
   /** Default `auto`. */
-  readonly id?: NewId
+  readonly id?: NewId | undefined
   /** NOMKSTREAM: without a stream append nothing. */
-  readonly noMkStream?: boolean
+  readonly noMkStream?: boolean | undefined
   /** Append only when this is the stream's last ID (0-0 also when there is no stream): else `LAST_ID_MISMATCH`. */
-  readonly ifLastId?: StreamId
-  readonly trim?: TrimRule
+  readonly ifLastId?: StreamId | undefined
+  readonly trim?: TrimRule | undefined
 }
 
 const ENTRY_BYTES_MAX = 1 << 30
@@ -48,7 +48,7 @@ export interface PackedAppend extends Omit<AppendOptions, 'id'> {
   readonly key: string
   readonly fields: PackedFields
   /** Default `auto`. */
-  readonly id?: PackedNewId
+  readonly id?: PackedNewId | undefined
 }
 
 /** XADD. Returns the new ID; undefined only with `noMkStream` on a missing stream. */
@@ -57,8 +57,10 @@ export function append(
   entry: { readonly key: string; readonly fields: readonly (Uint8Array | string)[] } & AppendOptions,
   nowMs: number,
 ): StreamId | undefined {
+  const { key, id, noMkStream, ifLastId, trim: rule } = entry
   const fields = packParts(database, entry.fields)
-  return appendPacked(database, { ...entry, fields }, nowMs)?.lastId
+  // Written out: `{ ...entry, fields }` took a tenth of an append.
+  return appendPacked(database, { key, fields, id, noMkStream, ifLastId, trim: rule }, nowMs)?.lastId
 }
 
 /**
