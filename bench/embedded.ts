@@ -6,6 +6,9 @@
  *   ioredis    xadd / xreadgroup / xack       awaited │ 1,000 in flight │ autopipelined │ pipeline()
  *   node-redis xAdd / xReadGroup / xAck       awaited │ 1,000 in flight (it pipelines by itself) │ multi().execAsPipeline()
  *
+ * At full rate the engine's own `append` stands beside connect(): the same database called directly, synchronous, without
+ * a promise or an ID as text. Its ratio has a line of its own, as the bar asks for any setting.
+ *
  * Each way runs in turn, several rounds, median. All in memory only.
  *
  *   npm run bench -- embedded [--runs 5] [--scale 1]
@@ -14,6 +17,7 @@
  */
 import { cpus } from 'node:os'
 import { parseArgs } from 'node:util'
+import { append, Database } from '@millrace/engine'
 import { startRedis } from '@millrace/testing'
 import { Redis } from 'ioredis'
 import { connect, type EntryId } from 'millrace'
@@ -31,7 +35,7 @@ const page = 100
 
 /** One way of doing a thing; `run` does it so many times and is timed as a whole. */
 interface Way {
-  readonly side: 'millrace' | 'client'
+  readonly side: 'millrace' | 'engine' | 'client'
   readonly name: string
   readonly times: number
   readonly run: (times: number) => Promise<void>
@@ -45,6 +49,7 @@ interface Row {
 
 const redis = await startRedis()
 const millrace = await connect()
+let database = new Database()
 const awaited = new Redis(redis.url)
 const automatic = new Redis(redis.url, { enableAutoPipelining: true })
 const nodeRedis = createClient({ url: redis.url })
@@ -59,10 +64,11 @@ async function window(times: number, call: () => Promise<unknown>): Promise<void
   }
 }
 
-const addMillrace = async (): Promise<unknown> => await millrace.backend.add('s', ['field', value])
-const addIoredis = async (): Promise<unknown> => await awaited.xadd('s', '*', 'field', value)
-const addAutomatic = async (): Promise<unknown> => await automatic.xadd('s', '*', 'field', value)
-const addNodeRedis = async (): Promise<unknown> => await nodeRedis.xAdd('s', '*', { field: value })
+// The promise of each call as it is: another one around it would cost more than some of the calls.
+const addMillrace = (): Promise<unknown> => millrace.backend.add('s', ['field', value])
+const addIoredis = (): Promise<unknown> => awaited.xadd('s', '*', 'field', value)
+const addAutomatic = (): Promise<unknown> => automatic.xadd('s', '*', 'field', value)
+const addNodeRedis = (): Promise<unknown> => nodeRedis.xAdd('s', '*', { field: value })
 
 async function oneByOne(times: number, call: () => Promise<unknown>): Promise<void> {
   for (let i = 0; i < times; i++) await call()
@@ -88,6 +94,7 @@ const rows: readonly Row[] = [
         times: 400_000,
         run: async (n) => await window(n, addMillrace),
       },
+      { side: 'engine', name: 'append of @millrace/engine', times: 400_000, run: appendDirectly },
       {
         side: 'client',
         name: 'ioredis, 1,000 in flight',
@@ -121,6 +128,11 @@ const rows: readonly Row[] = [
     ],
   },
 ]
+
+async function appendDirectly(times: number): Promise<void> {
+  const fields = ['field', value]
+  for (let i = 0; i < times; i++) append(database, { key: 's', fields }, Date.now())
+}
 
 async function pipelineIoredis(times: number): Promise<void> {
   for (let left = times; left > 0; left -= inFlight) {
@@ -190,6 +202,7 @@ async function cycleNodeRedis(times: number): Promise<void> {
 
 /** An empty stream and group on both sides. */
 async function reset(): Promise<void> {
+  database = new Database()
   await millrace.backend.expire('s', 0)
   await millrace.backend.createGroup('s', 'g')
   await awaited.flushall()
@@ -212,10 +225,12 @@ async function measure(row: Row): Promise<boolean> {
   const medians = rates.map(median)
   const best = Math.max(...medians.filter((_, i) => row.ways[i]!.side === 'client'))
   const ratio = medians[0]! / best
+  const engine = row.ways.findIndex(({ side }) => side === 'engine')
   console.log(`\n${row.name}`)
   for (const [i, way] of row.ways.entries())
     console.log(`  ${way.name.padEnd(32)}${Math.round(medians[i]!).toLocaleString('en').padStart(12)} a second`)
   console.log(`  ${ratio.toFixed(1)} times the best client (bar ${row.bar}${ratio >= row.bar ? '' : ', MISSED'})`)
+  if (engine >= 0) console.log(`  ${(medians[engine]! / best).toFixed(1)} times with the engine called directly`)
   return ratio >= row.bar
 }
 

@@ -152,9 +152,10 @@ async function measureStalls(): Promise<number> {
   await server.stall!()
   const endMs = performance.now() + 10_000
   await load(() => performance.now() > endMs)
-  const stallMs = await server.stall!()
+  const { stallMs, waitedMs } = await server.stall!()
   console.log(
-    `longest stall under full append load behind ${large.toLocaleString('en')} entries: ${stallMs.toFixed(1)} ms (bar 50)`,
+    `longest stall under full append load behind ${large.toLocaleString('en')} entries: ${stallMs.toFixed(1)} ms (bar 50), ` +
+      `of which ${waitedMs.toFixed(1)} ms waiting for a processor that others had`,
   )
   const pingMs = await pingsBesideRange(server.port)
   console.log(`PING beside XRANGE of 1,000,000 entries: p99 ${pingMs.toFixed(1)} ms (bar 50)`)

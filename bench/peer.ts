@@ -10,14 +10,20 @@ import { existsSync, readFileSync } from 'node:fs'
 import { connect, type Socket } from 'node:net'
 import { startRedis } from '@millrace/testing'
 
+export interface Stall {
+  readonly stallMs: number
+  /** Of that, how long other processes had the processors; NaN where the system does not tell. */
+  readonly waitedMs: number
+}
+
 export interface Peer {
   readonly name: 'millrace' | 'redis'
   readonly port: number
   readonly pid: number
   /** Of ours: bytes after a garbage collection, resident and as V8 counts them. */
   readonly memory?: () => Promise<{ readonly bytes: number; readonly counted: number }>
-  /** Of ours: the longest stall of its event loop in milliseconds since the last time it was asked. */
-  readonly stall?: () => Promise<number>
+  /** Of ours: the longest stall of its event loop since the last time it was asked. */
+  readonly stall?: () => Promise<Stall>
   stop(): Promise<void>
 }
 
@@ -40,8 +46,8 @@ export async function startMillrace(execArgv: readonly string[] = []): Promise<P
     },
     stall: async () => {
       child.send('stall')
-      const [message] = (await once(child, 'message')) as [{ readonly stallMs: number }]
-      return message.stallMs
+      const [stall] = (await once(child, 'message')) as [Stall]
+      return stall
     },
     stop: async () => {
       const gone = once(child, 'exit')

@@ -1,12 +1,15 @@
 /** The server of bench/wire.ts and its kin: a process of its own, which tells its port and then only serves. */
-import { monitorEventLoopDelay } from 'node:perf_hooks'
+import { existsSync, readFileSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 import { Server } from '@millrace/server'
 
 const server = await Server.start({ port: 0, bind: ['127.0.0.1'] })
 process.send?.({ port: server.port })
-const delays = monitorEventLoopDelay({ resolution: 1 })
-delays.enable()
+// A loop that is well comes by every so many milliseconds; how much later it came is how long it stood still.
+const beatMs = 2
+const longest = { stallMs: 0, waitedMs: 0 }
+let last = { ms: performance.now(), waitedMs: waitedMs() }
+setInterval(beat, beatMs).unref()
 process.on('message', (message) => {
   if (message === 'memory') void tellMemory()
   else if (message === 'stall') tellStall()
@@ -16,8 +19,21 @@ process.on('message', (message) => {
 process.once('disconnect', () => process.exit(0))
 
 function tellStall(): void {
-  process.send?.({ stallMs: delays.max / 1e6 })
-  delays.reset()
+  process.send?.({ ...longest })
+  longest.stallMs = longest.waitedMs = 0
+}
+
+function beat(): void {
+  const now = { ms: performance.now(), waitedMs: waitedMs() }
+  const stallMs = now.ms - last.ms - beatMs
+  if (stallMs > longest.stallMs) Object.assign(longest, { stallMs, waitedMs: now.waitedMs - last.waitedMs })
+  last = now
+}
+
+/** How long the main thread has been ready and other processes had the processors, as far as the system tells (Linux). */
+function waitedMs(): number {
+  const file = '/proc/thread-self/schedstat'
+  return existsSync(file) ? Number(readFileSync(file, 'latin1').split(' ')[1]) / 1e6 : Number.NaN
 }
 
 /** What is in use after garbage collection: several rounds, since byte arrays are let go one round after what held them. */
