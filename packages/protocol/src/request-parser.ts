@@ -60,21 +60,30 @@ export class RequestParser {
     return this.#argumentsLeft === 0 ? 0 : this.request.count + this.#argumentsLeft
   }
 
-  /** Takes the next bytes; the parser reads them in place until they are parsed. */
-  feed(chunk: Buffer): void {
+  /**
+   * Takes the next bytes, the first `length` of a chunk; the parser reads them in place until they are parsed. Whoever uses
+   * the chunk's memory again calls `keep` before.
+   */
+  feed(chunk: Buffer, length = chunk.length): void {
     if (this.#start === this.#end) {
       this.#bytes = chunk
       this.request.bytes = chunk
       this.#isOwn = false
       this.#start = 0
       this.#at = 0
-      this.#end = chunk.length
+      this.#end = length
       this.#seen = 0
       return
     }
-    this.#makeRoom(chunk.length)
-    this.#bytes.set(chunk, this.#end)
-    this.#end += chunk.length
+    this.#makeRoom(length)
+    this.#bytes.set(length === chunk.length ? chunk : chunk.subarray(0, length), this.#end)
+    this.#end += length
+  }
+
+  /** Copies what is not parsed yet, where that lies in a chunk. The last request is not valid any more. */
+  keep(): void {
+    if (this.#start === this.#end) this.release()
+    else if (!this.#isOwn) this.#makeRoom(0)
   }
 
   /** Lets go of bytes that are all parsed: a connection that is quiet keeps none. The last request is not valid any more. */

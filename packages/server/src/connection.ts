@@ -20,6 +20,7 @@ import { Client, type Connection } from './client.ts'
 import { dispatch, refusalAhead } from './dispatch.ts'
 import { UNAUTHENTICATED_OUTPUT_BYTES_HIGH } from './options.ts'
 import type { ServerState } from './server-state.ts'
+import type { SharedReader } from './shared-reads.ts'
 
 // One turn of a client: a pipeline of 1,000 quick commands takes about a millisecond.
 const TURN_REQUESTS_MAX = 1000
@@ -46,7 +47,7 @@ const QUIET_MS = 1000
 /** How many sockets may wait for their peer's end; more are cut. */
 const LINGERING_MAX = 1000
 
-export class SocketConnection implements Connection {
+export class SocketConnection implements Connection, SharedReader {
   readonly client: Client
   readonly address: string
   readonly localAddress: string
@@ -214,18 +215,30 @@ export class SocketConnection implements Connection {
     return this.#isTurnDue || this.#isDraining || isWaiting || source !== undefined
   }
 
+  /** Hot: bytes in the memory that all connections read into. What of it is not parsed in this turn is copied. */
+  receiveShared(bytes: Buffer, length: number): void {
+    if (!this.#admits(length)) return
+    if (this.#isBusy()) return this.#enqueue(Buffer.from(bytes.subarray(0, length)))
+    this.#parser.feed(bytes, length)
+    this.#turn()
+    this.#parser.keep()
+  }
+
   #receive(chunk: Buffer): void {
-    const { client } = this
-    if (this.#isEnding) return
-    if (!client.isAuthenticated && !client.server.isOpen) {
-      this.#unauthenticatedBytes += chunk.length
-      if (this.#unauthenticatedBytes > client.server.settings.unauthenticatedBytesMax) {
-        return this.#endFor('it sent too much without proving who it is')
-      }
-    }
+    if (!this.#admits(chunk.length)) return
     if (this.#isBusy()) return this.#enqueue(chunk)
     this.#parser.feed(chunk)
     this.#turn()
+  }
+
+  #admits(bytes: number): boolean {
+    const { client } = this
+    if (this.#isEnding) return false
+    if (client.isAuthenticated || client.server.isOpen) return true
+    this.#unauthenticatedBytes += bytes
+    if (this.#unauthenticatedBytes <= client.server.settings.unauthenticatedBytesMax) return true
+    this.#endFor('it sent too much without proving who it is')
+    return false
   }
 
   #enqueue(chunk: Buffer): void {

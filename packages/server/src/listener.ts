@@ -14,6 +14,7 @@ import { createServer as createTlsServer, type TlsOptions as SecureOptions, type
 import { SocketConnection, type SocketNames } from './connection.ts'
 import type { TlsOptions } from './options.ts'
 import type { ServerState } from './server-state.ts'
+import { sharingReads } from './shared-reads.ts'
 
 const BACKLOG = 511
 const TLS_HANDSHAKE_MS = 10_000
@@ -41,7 +42,7 @@ export interface Listener {
 }
 
 export async function listenTcp(state: ServerState, host: string, port: number): Promise<Listener> {
-  const server = createServer({ allowHalfOpen: true }, (socket) => accept(state, socket))
+  const server = createServer({ allowHalfOpen: true, pauseOnConnect: true }, (socket) => acceptSharing(state, socket))
   await listening(server, { host, port, backlog: BACKLOG, exclusive: true }, `${bracketed(host)}:${port}`)
   return tcpListener('tcp', server, host, () => undefined)
 }
@@ -87,7 +88,9 @@ export async function listenUnix(state: ServerState, path: string, mode: number)
     )
   }
   await removeStale(path)
-  const server = createServer({ allowHalfOpen: true }, (socket) => accept(state, socket, path))
+  const server = createServer({ allowHalfOpen: true, pauseOnConnect: true }, (socket) =>
+    acceptSharing(state, socket, path),
+  )
   const hidden = privateDirectory(path)
   try {
     const place = join(hidden, 's')
@@ -111,18 +114,27 @@ export async function listenUnix(state: ServerState, path: string, mode: number)
   return { kind: 'unix', address: path, port: 0, close, reload: () => undefined }
 }
 
-function accept(state: ServerState, socket: Socket, path?: string): void {
+/** A socket that has not begun to read: it will read into the memory that all share, where that is possible. */
+function acceptSharing(state: ServerState, socket: Socket, path?: string): void {
+  const sharing = sharingReads(socket)
+  const connection = accept(state, sharing?.socket ?? socket, path)
+  if (sharing === undefined) socket.resume()
+  else sharing.reader = connection
+}
+
+function accept(state: ServerState, socket: Socket, path?: string): SocketConnection | undefined {
   const remote = path === undefined ? socket.remoteAddress : undefined
   // Gone before it was looked at.
-  if (path === undefined && remote === undefined) return void socket.destroy()
-  const refusal = refusalOf(state, remote)
-  if (refusal === undefined) {
-    SocketConnection.open(socket, state, namesOf(socket, path))
-    return
+  if (path === undefined && remote === undefined) {
+    socket.destroy()
+    return undefined
   }
+  const refusal = refusalOf(state, remote)
+  if (refusal === undefined) return SocketConnection.open(socket, state, namesOf(socket, path))
   state.rejectedConnections++
   socket.on('error', () => socket.destroy())
   socket.end(`-${refusal}\r\n`, () => socket.destroy())
+  return undefined
 }
 
 function refusalOf(state: ServerState, remote: string | undefined): string | undefined {
