@@ -14,6 +14,9 @@ export interface MeasuredEntry {
   readonly id: StreamId
   /** Undefined: the stream no longer has the entry. */
   readonly fields: readonly Uint8Array[] | undefined
+  /** With CLAIM: told beside the entry. */
+  readonly idleMs?: number
+  readonly deliveriesBefore?: number
 }
 
 export interface ReadLimits {

@@ -16,6 +16,7 @@ import { entriesReadAfter } from './lag.ts'
 import { IdCell } from './number-id.ts'
 import { checkCount, ReadBudget, type ReadLimits } from './read-budget.ts'
 import { entriesAfter, type StreamEntries, type StreamPosition } from './read-range.ts'
+import type { StreamEntry } from './segment.ts'
 import type { Stream } from './stream.ts'
 
 /** Where a group read of one stream begins: at what nobody got yet, or in the consumer's own history after an ID. */
@@ -96,21 +97,29 @@ interface Reader {
   readonly budget: ReadBudget
 }
 
+/** What stands beside a new entry where others were claimed. */
+const NEW = { idleMs: 0, deliveriesBefore: 0 }
+
 function readNew(database: Database, stream: Stream, reader: Reader, query: ReadGroupQuery): readonly DeliveredEntry[] {
   const { claimMinIdleMs } = query
-  if (claimMinIdleMs === undefined) return deliver(database, stream, reader, query)
   const { budget } = reader
-  const entries: DeliveredEntry[] = claimIdle(database, stream, { ...reader, minIdleMs: claimMinIdleMs }, (entry) =>
+  if (claimMinIdleMs === undefined) {
+    return deliver(database, stream, reader, { entries: entriesAfter(stream, reader.group.lastId, budget), query })
+  }
+  const claimed: DeliveredEntry[] = claimIdle(database, stream, { ...reader, minIdleMs: claimMinIdleMs }, (entry) =>
     budget.take(entry),
   )
-  for (const entry of deliver(database, stream, reader, query)) {
-    entries.push({ ...entry, idleMs: 0, deliveriesBefore: 0 })
-  }
-  return entries
+  const entries = entriesAfter(stream, reader.group.lastId, budget, NEW)
+  for (const entry of deliver(database, stream, reader, { entries, query })) claimed.push({ ...entry, ...NEW })
+  return claimed
 }
 
-function deliver(database: Database, stream: Stream, reader: Reader, query: ReadGroupQuery): readonly DeliveredEntry[] {
-  const entries = entriesAfter(stream, reader.group.lastId, reader.budget)
+function deliver(
+  database: Database,
+  stream: Stream,
+  reader: Reader,
+  { entries, query }: { readonly entries: readonly StreamEntry[]; readonly query: ReadGroupQuery },
+): readonly StreamEntry[] {
   commitDelivery(database, stream, reader, { count: entries.length, noAck: query.noAck === true })
   return entries
 }

@@ -1,7 +1,7 @@
 /** XLEN, XRANGE, XREVRANGE and XREAD: what only looks. */
 import type { Database } from './database.ts'
 import { ID_MAX, ID_ZERO, nextId, type StreamId } from './id.ts'
-import { ReadBudget, type ReadLimits } from './read-budget.ts'
+import { ReadBudget, type MeasuredEntry, type ReadLimits } from './read-budget.ts'
 import type { StreamEntry } from './segment.ts'
 import type { Stream } from './stream.ts'
 
@@ -78,14 +78,19 @@ export function read(
   return found
 }
 
-/** The entries above an ID, as many as the budget has room for. */
-export function entriesAfter(stream: Stream, after: StreamId, budget: ReadBudget): StreamEntry[] {
+/** The entries above an ID, as many as the budget has room for; `beside`: what is told with each of them. */
+export function entriesAfter(
+  stream: Stream,
+  after: StreamId,
+  budget: ReadBudget,
+  beside?: Pick<MeasuredEntry, 'idleMs' | 'deliveriesBefore'>,
+): StreamEntry[] {
   const found: StreamEntry[] = []
   for (let from = nextId(after); from !== undefined; from = nextId(found.at(-1)!.id)) {
     const wanted = budget.isMeasured ? Math.min(budget.countLeft, PAGE) : budget.countLeft
     const page = stream.range(from, ID_MAX, wanted)
     for (let i = 0; i < page.length; i++) {
-      if (!budget.take(page[i]!)) return found
+      if (!budget.take(beside === undefined ? page[i]! : { ...page[i]!, ...beside })) return found
       found.push(page[i]!)
     }
     if (page.length === 0 || page.length < wanted) break

@@ -136,7 +136,10 @@ function attempted(client: Client, request: BlockRequest, nowMs: number): boolea
 
 function finish(client: Client, mark: number): void {
   unblocked(client)
-  if (client.replyMode === 'off') client.reply.rewind(mark)
+  if (client.replyMode === 'off') {
+    client.reply.rewind(mark)
+    client.source = undefined
+  }
   goOn(client)
 }
 

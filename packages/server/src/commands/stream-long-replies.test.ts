@@ -1,6 +1,7 @@
 import { ID_MAX, IdCell } from '@millrace/engine'
 import { ReplyWriter } from '@millrace/protocol'
 import { afterEach, beforeEach, expect, it } from 'vitest'
+import { Plug } from '../security/plug.ts'
 import { Talk } from '../talk.ts'
 import { FrozenRange, LongReply } from './stream-long-replies.ts'
 
@@ -46,6 +47,43 @@ it('tells very many entries of several streams', async () => {
   expect(await modern.ask('XREAD STREAMS s 0')).toBe(`%1 $1 s ${whole}`)
 })
 
+it('tells very many entries that it delivers, and those of a history', async () => {
+  await talk.ask('XGROUP CREATE s g 0')
+  await talk.ask('XADD t 1-1 a 1')
+  await talk.ask('XGROUP CREATE t g 0')
+  expect(await talk.ask('XREADGROUP GROUP g c COUNT 3000 STREAMS s t s > > >')).toBe(
+    `*3 *2 $1 s ${ids(1, 3000)} *2 $1 t ${ids(1, 1)} *2 $1 s ${ids(3001, ENTRIES)}`,
+  )
+  expect(await talk.ask('XREADGROUP GROUP g c STREAMS s >')).toBe('*-1')
+  expect(await talk.ask('XREADGROUP GROUP g c STREAMS s t 0 0')).toBe(`*2 *2 $1 s ${whole} *2 $1 t ${ids(1, 1)}`)
+  expect(await talk.ask('XPENDING s g')).toBe(`*4 :${ENTRIES} $3 1-1 $6 5000-1 *1 *2 $1 c $4 ${ENTRIES}`)
+})
+
+it('tells very many entries with MAXCOUNT, MAXSIZE and CLAIM', async () => {
+  await talk.ask('XGROUP CREATE s g 0')
+  expect(await talk.ask('XREAD MAXCOUNT 4000 STREAMS s s 2000 0')).toBe(
+    `*2 *2 $1 s ${ids(2000, ENTRIES)} *2 $1 s ${ids(1, 999)}`,
+  )
+  expect(await talk.ask('XREAD MAXSIZE 9999999 STREAMS s 0')).toBe(`*1 *2 $1 s ${whole}`)
+  await talk.ask('XREADGROUP GROUP g c COUNT 4000 STREAMS s >')
+  const claimed = (await talk.ask('XREADGROUP GROUP g d CLAIM 0 STREAMS s >')).replaceAll(/ :\d+ :1(?= |$)/g, ' :9 :1')
+  const told = ids(1, ENTRIES).replaceAll(/\*2 (\$\d \d+-1 \*2 \$1 a \$\d \d+)/g, '*4 $1 :9 :1')
+  const parts = told.split(' *4 ')
+  for (let i = 4001; i <= ENTRIES; i++) parts[i] = parts[i]!.replace(':9 :1', ':0 :0')
+  expect(claimed).toBe(`*1 *2 $1 s ${parts.join(' *4 ')}`)
+})
+
+it('tells very many entries to who has waited for them, and then goes on', async () => {
+  const [reader, member] = [await talk.another(), await talk.another()]
+  await talk.ask('XGROUP CREATE t g $ MKSTREAM')
+  reader.say('XREAD BLOCK 0 STREAMS t $', 'PING')
+  member.say('XREADGROUP GROUP g c BLOCK 0 STREAMS t >', 'PING')
+  await expect.poll(() => talk.server.state.blockedClients.size).toBe(2)
+  talk.say('MULTI', ...Array.from({ length: ENTRIES }, (_, i) => `XADD t ${i + 1}-1 a ${i + 1}`), 'EXEC')
+  expect(await reader.hear(2)).toEqual([`*1 *2 $1 t ${whole}`, '+PONG'])
+  expect(await member.hear(2)).toEqual([`*1 *2 $1 t ${whole}`, '+PONG'])
+})
+
 it('passes over what is deleted', async () => {
   const odd = Array.from({ length: ENTRIES / 2 }, (_, i) => i * 2 + 1)
   expect(await talk.ask(`XDEL s ${odd.map((i) => `${i}-1`).join(' ')}`)).toBe(`:${ENTRIES / 2}`)
@@ -79,6 +117,39 @@ it('answers other clients while it tells very many entries', async () => {
   const short = other.ask('PING').then(() => order.push('short'))
   await Promise.all([long, short])
   expect(order).toEqual(['short', 'long'])
+})
+
+it('tells very many entries in steps whichever command found them, and few at once', async () => {
+  await talk.ask('XGROUP CREATE s g 0')
+  const plug = await Plug.into(talk.server.state)
+  const { client } = plug.connection
+  let streamed = 0
+  client.stream = (source) => {
+    streamed++
+    client.source = source
+  }
+  const isLong = async (command: string): Promise<boolean> => {
+    const before = streamed
+    plug.put(`${command}\r\n`)
+    await expect.poll(() => client.source).toBeUndefined()
+    return streamed > before
+  }
+  expect(await isLong('XREADGROUP GROUP g c COUNT 1000 STREAMS s >')).toBe(false)
+  expect(await isLong('XREADGROUP GROUP g c COUNT 1001 STREAMS s >')).toBe(true)
+  expect(await isLong('XREADGROUP GROUP g d CLAIM 0 COUNT 1001 STREAMS s >')).toBe(true)
+  expect(await isLong('XREADGROUP GROUP g d STREAMS s 0')).toBe(true)
+  expect(await isLong('XREADGROUP GROUP g d COUNT 1000 STREAMS s 0')).toBe(false)
+  expect(await isLong('XREAD MAXCOUNT 1001 STREAMS s 0')).toBe(true)
+  expect(await isLong('XREAD MAXSIZE 99999 STREAMS s 0')).toBe(true)
+  expect(await isLong('XREAD MAXSIZE 999 STREAMS s 0')).toBe(false)
+})
+
+it('tells nothing of what came to a client that has no replies', async () => {
+  const quiet = await talk.another()
+  quiet.say('CLIENT REPLY OFF', 'XREAD BLOCK 0 STREAMS t $', 'CLIENT REPLY ON')
+  await expect.poll(() => talk.server.state.blockedClients.size).toBe(1)
+  talk.say('MULTI', ...Array.from({ length: 2000 }, (_, i) => `XADD t ${i + 1}-1 a 1`), 'EXEC')
+  expect(await quiet.hear(1)).toEqual(['+OK'])
 })
 
 it('tells very many entries in a transaction', async () => {

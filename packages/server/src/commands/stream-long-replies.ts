@@ -8,10 +8,11 @@
  * only gets a mark that is not looked at here, and what is trimmed or compacted away leaves its segment as it was to who
  * still holds it.
  */
-import { EntryView, type Database, type NumberId } from '@millrace/engine'
+import { EntryView, type Database, type DeliveredEntry, type NumberId } from '@millrace/engine'
 import type { ReplyWriter } from '@millrace/protocol'
 import type { ReplySource } from '../reply-source.ts'
 import { encodeEntry } from './stream-encoder.ts'
+import { writeDelivered } from './stream-replies.ts'
 
 type Stream = NonNullable<ReturnType<Database['find']>>
 type Segment = Stream['segments'][number]
@@ -25,11 +26,19 @@ interface Run {
   readonly end: number
 }
 
+/** Entries that are told one after the other. */
+interface Told {
+  readonly count: number
+  /** Tells the next one; false when there is none. */
+  tell(reply: ReplyWriter): boolean
+}
+
 /** The entries of a range as they are now; a walk through them. */
-export class FrozenRange {
+export class FrozenRange implements Told {
   readonly count: number
   readonly #runs: readonly Run[]
   readonly #isBackward: boolean
+  readonly #view = new EntryView()
   #left: number
   #run = 0
   /** How many rows of the run have been passed. */
@@ -44,6 +53,12 @@ export class FrozenRange {
     this.#left = this.count
   }
 
+  tell(reply: ReplyWriter): boolean {
+    if (!this.next(this.#view)) return false
+    encodeEntry(reply, this.#view)
+    return true
+  }
+
   /** Moves a view to the next entry; false when there is none. */
   next(view: EntryView): boolean {
     if (this.#left === 0) return false
@@ -55,6 +70,27 @@ export class FrozenRange {
     segment.look(this.#isBackward ? end - 1 - this.#passed : from + this.#passed, view)
     this.#passed++
     this.#left--
+    return true
+  }
+}
+
+/** Entries that were found one by one, as those of a consumer's history: views of their segments, which stay. */
+export class FrozenList implements Told {
+  readonly #entries: readonly DeliveredEntry[]
+  #told = 0
+
+  constructor(entries: readonly DeliveredEntry[]) {
+    this.#entries = entries
+  }
+
+  get count(): number {
+    return this.#entries.length
+  }
+
+  tell(reply: ReplyWriter): boolean {
+    const entry = this.#entries[this.#told++]
+    if (entry === undefined) return false
+    writeDelivered(reply, entry)
     return true
   }
 }
@@ -83,13 +119,12 @@ function runsOf(stream: Stream, from: NumberId, to: NumberId): { runs: Run[]; co
 export interface LongPart {
   /** Undefined: XRANGE, which tells no key. */
   readonly key: string | undefined
-  readonly range: FrozenRange
+  readonly range: Told
 }
 
 /** Tells the parts one after the other; what stands before all of them has been written. */
 export class LongReply implements ReplySource {
   readonly #parts: readonly LongPart[]
-  readonly #view = new EntryView()
   #begun = 0
 
   constructor(parts: readonly LongPart[]) {
@@ -100,10 +135,7 @@ export class LongReply implements ReplySource {
     const enough = reply.length + budgetBytes
     for (;;) {
       const part = this.#parts[this.#begun - 1]
-      while (part?.range.next(this.#view) === true) {
-        encodeEntry(reply, this.#view)
-        if (reply.length >= enough) return false
-      }
+      while (part?.range.tell(reply) === true) if (reply.length >= enough) return false
       if (this.#begun === this.#parts.length) return true
       this.#begin(reply, this.#parts[this.#begun++]!)
     }

@@ -267,6 +267,26 @@ it('reads no further entry once the reply has MAXSIZE bytes, but always one', as
   ])
 })
 
+it('counts for MAXSIZE each byte of the reply, with CLAIM its two numbers, too', async () => {
+  await replies('XADD s 1-1 a b', 'XADD s 2-1 a b', 'XGROUP CREATE s g 0', 'XGROUP CREATE s h 0')
+  const plain = `*2 $1 s *1 ${entry('1-1')}`
+  const claimed = `*2 $1 s *1 *4 $3 1-1 *2 $1 a $1 b :0 :0`
+  const bytes = (text: string): number => text.length + text.split(' ').length + 1
+  const [bytesOfPlain, bytesOfClaimed] = [bytes(plain), bytes(claimed)]
+  expect(bytesOfClaimed - bytesOfPlain).toBe(8)
+  expect(
+    await replies(
+      `XREADGROUP GROUP g x MAXSIZE ${bytesOfPlain} STREAMS s >`,
+      `XREADGROUP GROUP h x MAXSIZE ${bytesOfClaimed} CLAIM 9 STREAMS s >`,
+    ),
+  ).toEqual([`*1 ${plain}`, `*1 ${claimed}`])
+  clock.advance(1000)
+  // Its idle time has three digits more.
+  expect(await talk.ask(`XREADGROUP GROUP h y MAXSIZE ${bytesOfClaimed + 3} CLAIM 9 STREAMS s >`)).toBe(
+    `*1 ${claimed.replace(':0 :0', ':1000 :1')}`,
+  )
+})
+
 it('says what is wrong with MAXCOUNT and MAXSIZE', async () => {
   expect(
     await replies(

@@ -18,6 +18,7 @@ import {
   nextClaimableMs,
   read,
   readGroup,
+  requireGroup,
   toStreamId,
   type DeliveredEntry,
   type FixedReadFrom,
@@ -38,10 +39,10 @@ import { ReplyError } from '../error-lines.ts'
 import { idAt, noGroup, readId, signAt } from './stream-arguments.ts'
 import { streamDocs } from './stream-docs.ts'
 import { encodeEntries, endArray } from './stream-encoder.ts'
-import { FrozenRange, LONG_REPLY_MIN, LongReply, type LongPart } from './stream-long-replies.ts'
+import { FrozenList, FrozenRange, LONG_REPLY_MIN, LongReply, type LongPart } from './stream-long-replies.ts'
 import { nameAt } from './stream-names.ts'
 import { readArguments, type ReadArguments } from './stream-read-arguments.ts'
-import { writeDeliveries, writeFields, writeId } from './stream-replies.ts'
+import { writeDelivered } from './stream-replies.ts'
 
 const cursor = new EntryCursor()
 const ZERO: NumberId = new IdCell()
@@ -72,8 +73,7 @@ export const streamReadCommands: readonly Command[] = [
     run(client, request) {
       const args = readArguments(request, false)
       const positions = positionsOf(client, request, args)
-      if (isLong(client, positions, args)) tellLong(client, positions, args)
-      else if (!tellRead(client, positions, args)) waitOrNull(client, positions, args)
+      if (!tellRead(client, positions, args)) waitOrNull(client, positions, args)
     },
   },
   {
@@ -161,6 +161,9 @@ function requireReadableGroup(client: Client, key: string, group: string): void 
 /** Hot: writes what there is to read; false when there is nothing. */
 function tellRead(client: Client, positions: readonly Position[], args: ReadArguments): boolean {
   if (args.countTotal !== undefined || args.bytesMax !== undefined) return tellReadWithin(client, positions, args)
+  if ((args.count > LONG_REPLY_MIN || positions.length > 1) && isLong(client, positions, args)) {
+    return tellLong(client, positions, args)
+  }
   const { database, nowMs, reply } = client
   const header = beginStreams(reply, positions.length)
   let found = 0
@@ -182,7 +185,6 @@ function tellRead(client: Client, positions: readonly Position[], args: ReadArgu
 
 /** Whether there may be so much to tell that it is told in steps. */
 function isLong(client: Client, positions: readonly Position[], args: ReadArguments): boolean {
-  if (args.countTotal !== undefined || args.bytesMax !== undefined) return false
   let entries = 0
   for (let i = 0; i < positions.length; i++) {
     const { key, after, isLast } = positions[i]!
@@ -193,7 +195,7 @@ function isLong(client: Client, positions: readonly Position[], args: ReadArgume
   return entries > LONG_REPLY_MIN
 }
 
-function tellLong(client: Client, positions: readonly Position[], args: ReadArguments): void {
+function tellLong(client: Client, positions: readonly Position[], args: ReadArguments): boolean {
   const parts: LongPart[] = []
   for (const { key, after, isLast } of positions) {
     const stream = client.database.find(key, client.nowMs)
@@ -203,9 +205,7 @@ function tellLong(client: Client, positions: readonly Position[], args: ReadArgu
     const range = new FrozenRange(stream, { from, to: LAST, isBackward: isLast }, isLast ? 1 : args.count)
     if (range.count > 0) parts.push({ key, range })
   }
-  if (parts.length === 0) return waitOrNull(client, positions, args)
-  beginStreams(client.reply, parts.length)
-  client.stream(new LongReply(parts))
+  return tellParts(client, parts)
 }
 
 /** With MAXCOUNT or MAXSIZE. */
@@ -214,10 +214,7 @@ function tellReadWithin(client: Client, positions: readonly Position[], args: Re
     key,
     from: isLast ? '+' : toStreamId(after),
   }))
-  const found = read(client.database, from, limitsOf(args), client.nowMs)
-  if (found.length === 0) return false
-  writeStreams(client.reply, found)
-  return true
+  return tellStreams(client, read(client.database, from, limitsOf(args), client.nowMs))
 }
 
 function tellGroupRead(client: Client, positions: readonly GroupPosition[], args: ReadArguments): boolean {
@@ -233,6 +230,9 @@ function isPlain(positions: readonly GroupPosition[], args: ReadArguments): bool
 
 /** Hot: new entries alone. */
 function tellNew(client: Client, positions: readonly GroupPosition[], args: ReadArguments): boolean {
+  if ((args.count > LONG_REPLY_MIN || positions.length > 1) && isLongDelivery(client, positions, args)) {
+    return tellNewLong(client, positions, args)
+  }
   const { database, nowMs, reply } = client
   const header = beginStreams(reply, positions.length)
   let found = 0
@@ -249,15 +249,39 @@ function tellNew(client: Client, positions: readonly GroupPosition[], args: Read
   return endStreams(reply, header, positions.length, found)
 }
 
+function isLongDelivery(client: Client, positions: readonly GroupPosition[], args: ReadArguments): boolean {
+  let entries = 0
+  for (let i = 0; i < positions.length; i++) {
+    const stream = client.database.find(positions[i]!.key, client.nowMs)
+    entries += Math.min(args.count, stream?.length ?? 0)
+  }
+  return entries > LONG_REPLY_MIN
+}
+
+/** The delivery is one step; what it has delivered is told in several. */
+function tellNewLong(client: Client, positions: readonly GroupPosition[], args: ReadArguments): boolean {
+  const { database, nowMs } = client
+  const { consumer, count, noAck } = args
+  const group = args.group!
+  const parts: LongPart[] = []
+  for (const { key } of positions) {
+    const stream = database.find(key, nowMs)
+    const from = IdCell.copyOf(requireGroup(stream, { key, group }).last)
+    const isMore = from.increment()
+    const delivered = deliverPacked(database, { key, group, consumer, count, noAck }, nowMs, cursor)
+    if (delivered === 0 || !isMore) continue
+    parts.push({ key, range: new FrozenRange(stream!, { from, to: LAST, isBackward: false }, delivered) })
+  }
+  cursor.close()
+  return tellParts(client, parts)
+}
+
 /** With history, CLAIM, MAXCOUNT or MAXSIZE. */
 function tellGroupReadWithin(client: Client, positions: readonly GroupPosition[], args: ReadArguments): boolean {
   const { noAck, claimMinIdleMs, consumer } = args
   const claiming = claimMinIdleMs === undefined ? {} : { claimMinIdleMs }
   const query = { ...limitsOf(args), group: args.group!, consumer, positions, noAck, ...claiming }
-  const found = readGroup(client.database, query, client.nowMs)
-  if (found.length === 0) return false
-  writeStreams(client.reply, found)
-  return true
+  return tellStreams(client, readGroup(client.database, query, client.nowMs))
 }
 
 /** Creates the reader in every group that it has not been in, and tells so. */
@@ -337,11 +361,16 @@ function limitsOf(args: ReadArguments): ReadLimits {
 /** What a key or an entry adds to the reply, in bytes. */
 function measure(what: string | MeasuredEntry): number {
   if (typeof what === 'string') return bulkBytes(what.length) + 8
-  let bytes = 8 + bulkBytes(`${what.id.ms}-${what.id.seq}`.length)
+  let bytes = 4 + bulkBytes(`${what.id.ms}-${what.id.seq}`.length)
+  if (what.idleMs !== undefined) bytes += integerBytes(what.idleMs) + integerBytes(what.deliveriesBefore ?? 0)
   if (what.fields === undefined) return bytes + 5
   bytes += 3 + String(what.fields.length).length
   for (let i = 0; i < what.fields.length; i++) bytes += bulkBytes(what.fields[i]!.length)
   return bytes
+}
+
+function integerBytes(value: number): number {
+  return String(value).length + 3
 }
 
 function bulkBytes(length: number): number {
@@ -368,7 +397,18 @@ function writeKey(reply: ReplyWriter, key: string): void {
   reply.bulkText(key)
 }
 
-function writeStreams(reply: ReplyWriter, found: readonly StreamEntries<DeliveredEntry | StreamEntry>[]): void {
+/** Tells what was found; false when that is nothing. */
+function tellStreams(client: Client, found: readonly StreamEntries<DeliveredEntry | StreamEntry>[]): boolean {
+  let total = 0
+  for (let i = 0; i < found.length; i++) total += found[i]!.entries.length
+  if (total > LONG_REPLY_MIN) {
+    return tellParts(
+      client,
+      found.map(({ key, entries }) => ({ key, range: new FrozenList(entries) })),
+    )
+  }
+  if (found.length === 0) return false
+  const { reply } = client
   beginStreams(reply, found.length)
   for (let i = 0; i < found.length; i++) {
     const { key, entries } = found[i]!
@@ -376,15 +416,13 @@ function writeStreams(reply: ReplyWriter, found: readonly StreamEntries<Delivere
     reply.array(entries.length)
     for (let j = 0; j < entries.length; j++) writeDelivered(reply, entries[j]!)
   }
+  return true
 }
 
-function writeDelivered(reply: ReplyWriter, entry: DeliveredEntry): void {
-  const { id, fields, idleMs, deliveriesBefore } = entry
-  reply.array(idleMs === undefined ? 2 : 4)
-  writeId(reply, id)
-  if (fields === undefined) reply.nullArray()
-  else writeFields(reply, fields)
-  if (idleMs === undefined) return
-  reply.integer(idleMs)
-  writeDeliveries(reply, deliveriesBefore ?? 0)
+/** Tells streams in steps; false when there are none. */
+function tellParts(client: Client, parts: readonly LongPart[]): boolean {
+  if (parts.length === 0) return false
+  beginStreams(client.reply, parts.length)
+  client.stream(new LongReply(parts))
+  return true
 }

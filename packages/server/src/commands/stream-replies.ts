@@ -1,5 +1,12 @@
 /** How entries and IDs are told: `[id, [field, value, …]]`, in RESP2 and RESP3 alike. */
-import { deliveriesToBigint, formatId, type DeleteOutcome, type StreamEntry, type StreamId } from '@millrace/engine'
+import {
+  deliveriesToBigint,
+  formatId,
+  type DeleteOutcome,
+  type DeliveredEntry,
+  type StreamEntry,
+  type StreamId,
+} from '@millrace/engine'
 import type { ReplyWriter } from '@millrace/protocol'
 
 export function writeId(reply: ReplyWriter, id: StreamId): void {
@@ -41,4 +48,16 @@ export function writeHelp(reply: ReplyWriter, helpLines: readonly string[]): voi
 /** How often an entry has been delivered: XNACK FATAL makes that 2^63 - 1, which the engine holds in code. */
 export function writeDeliveries(reply: ReplyWriter, count: number): void {
   reply.integer(count <= Number.MAX_SAFE_INTEGER ? count : deliveriesToBigint(count))
+}
+
+/** An entry of a group read: without fields when the stream no longer has it; with CLAIM also how long and how often it was pending. */
+export function writeDelivered(reply: ReplyWriter, entry: DeliveredEntry): void {
+  const { id, fields, idleMs, deliveriesBefore } = entry
+  reply.array(idleMs === undefined ? 2 : 4)
+  writeId(reply, id)
+  if (fields === undefined) reply.nullArray()
+  else writeFields(reply, fields)
+  if (idleMs === undefined) return
+  reply.integer(idleMs)
+  writeDeliveries(reply, deliveriesBefore ?? 0)
 }
