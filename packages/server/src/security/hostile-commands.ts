@@ -18,7 +18,7 @@ const numbers =
   '-9223372036854775808 18446744073709551615 18446744073709551616 1.5 1e3 nan x 00 +1'
 const integers = [...numbers.split(' '), '']
 const ids =
-  '0 0-0 0-1 1-1 1-2 2-* 5 5-0 7-1 * $ > + - (1-1 (- 18446744073709551615-18446744073709551615 18446744073709551615 1- -1 ' +
+  '0 0-0 0-1 1-0 1-1 1-2 2-0 2-* 3-0 4-0 5 5-0 6-0 7-0 7-1 8-0 * $ > + - (1-1 (- 18446744073709551615-18446744073709551615 18446744073709551615 1- -1 ' +
   '1-1-1 1-18446744073709551616 9999999999999-0'
 const words = [
   ...ids.split(' '),
@@ -154,6 +154,8 @@ export function isTame(command: Command): boolean {
 export class HostileCommands {
   readonly #random: Random
   readonly #commands: readonly Command[]
+  /** Those that have keys, which are most of what there is to go wrong. */
+  readonly #keyed: readonly Command[]
   /** How many there are of each argument that is repeated: keys and their IDs, for one. */
   #times = 1
 
@@ -162,13 +164,14 @@ export class HostileCommands {
     this.#commands = [...table.entries()]
       .map(({ command }) => command)
       .filter((command) => takes(command) && (command.run !== undefined || command.subcommands === undefined))
+    this.#keyed = this.#commands.filter((command) => command.keys.length > 0)
   }
 
   /** The next one; a stream is there most of the time, with a group and entries in it. */
   next(): string[] {
     const random = this.#random
     if (random.chance(0.15)) return random.pick(this.#foundation())
-    return this.of(random.pick(this.#commands))
+    return this.of(random.pick(random.chance(0.5) ? this.#keyed : this.#commands))
   }
 
   of(command: Command): string[] {
@@ -241,6 +244,8 @@ export class HostileCommands {
     if (command.startsWith('acl|') && name === 'rule') return [random.pick(rules)]
     if (name === 'username') return [random.pick(command.startsWith('acl|') ? ['u1', 'u2', '', 'a b'] : ['nobody'])]
     if (command.startsWith('config|') && name === 'parameter') return [random.pick(parameterNames)]
+    // Where a foundation may have put an entry.
+    if (name === 'id' && random.chance(0.6)) return [`${1 + random.below(9)}-0`]
     if (type === 'integer' || type === 'double' || type === 'unix-time') return [random.pick(integers)]
     return [random.chance(0.2) ? random.pick(integers) : random.pick(words)]
   }
