@@ -35,10 +35,10 @@ interface Told {
 
 /** The entries of a range as they are now; a walk through them. */
 export class FrozenRange implements Told {
-  readonly count: number
   readonly #runs: readonly Run[]
   readonly #isBackward: boolean
   readonly #view = new EntryView()
+  #count: number
   #left: number
   #run = 0
   /** How many rows of the run have been passed. */
@@ -49,8 +49,22 @@ export class FrozenRange implements Told {
     const { runs, count } = runsOf(stream, range.from, range.to)
     this.#isBackward = range.isBackward
     this.#runs = range.isBackward ? runs.toReversed() : runs
-    this.count = Math.min(count, countMax)
-    this.#left = this.count
+    this.#count = Math.min(count, countMax)
+    this.#left = this.#count
+  }
+
+  get count(): number {
+    return this.#count
+  }
+
+  /** Ends before the first entry that is not wanted. Nothing has been told yet. */
+  keepWhile(isWanted: (entry: EntryView) => boolean): void {
+    let kept = 0
+    while (this.next(this.#view) && isWanted(this.#view)) kept++
+    this.#count = kept
+    this.#left = kept
+    this.#run = 0
+    this.#passed = 0
   }
 
   tell(reply: ReplyWriter): boolean {

@@ -267,11 +267,19 @@ it('reads no further entry once the reply has MAXSIZE bytes, but always one', as
   ])
 })
 
-it('counts for MAXSIZE each byte of the reply, with CLAIM its two numbers, too', async () => {
+it('counts for MAXSIZE each byte of what is told, with CLAIM its two numbers, too', async () => {
   await replies('XADD s 1-1 a b', 'XADD s 2-1 a b', 'XGROUP CREATE s g 0', 'XGROUP CREATE s h 0')
   const plain = `*2 $1 s *1 ${entry('1-1')}`
   const claimed = `*2 $1 s *1 *4 $3 1-1 *2 $1 a $1 b :0 :0`
   const bytes = (text: string): number => text.length + text.split(' ').length + 1
+  await replies(
+    `XADD t 18446744073709551615-1 ${'n'.repeat(100)} ${'v'.repeat(1000)} ${'m'.repeat(9)} w`,
+    'XADD u 1-1 a b',
+  )
+  const long = (await talk.ask('XREAD STREAMS t 0')).slice('*1 '.length)
+  expect(
+    await replies(`XREAD MAXSIZE ${bytes(long)} STREAMS t u 0 0`, `XREAD MAXSIZE ${bytes(long) + 1} STREAMS t u 0 0`),
+  ).toEqual([`*1 ${long}`, `*2 ${long} *2 $1 u *1 ${entry('1-1')}`])
   const [bytesOfPlain, bytesOfClaimed] = [bytes(plain), bytes(claimed)]
   expect(bytesOfClaimed - bytesOfPlain).toBe(8)
   expect(

@@ -16,18 +16,11 @@ import {
   ID_MAX,
   IdCell,
   nextClaimableMs,
-  read,
   readGroup,
   requireGroup,
-  toStreamId,
-  type DeliveredEntry,
-  type FixedReadFrom,
-  type MeasuredEntry,
   type NumberId,
   type ReadGroupFrom,
   type ReadLimits,
-  type StreamEntries,
-  type StreamEntry,
   type StreamId,
   type StreamPosition,
 } from '@millrace/engine'
@@ -42,7 +35,7 @@ import { encodeEntries, endArray } from './stream-encoder.ts'
 import { FrozenList, FrozenRange, LONG_REPLY_MIN, LongReply, type LongPart } from './stream-long-replies.ts'
 import { nameAt } from './stream-names.ts'
 import { readArguments, type ReadArguments } from './stream-read-arguments.ts'
-import { writeDelivered } from './stream-replies.ts'
+import { replySize, ReplyBudget } from './stream-read-budget.ts'
 
 const cursor = new EntryCursor()
 const ZERO: NumberId = new IdCell()
@@ -160,9 +153,8 @@ function requireReadableGroup(client: Client, key: string, group: string): void 
 
 /** Hot: writes what there is to read; false when there is nothing. */
 function tellRead(client: Client, positions: readonly Position[], args: ReadArguments): boolean {
-  if (args.countTotal !== undefined || args.bytesMax !== undefined) return tellReadWithin(client, positions, args)
-  if ((args.count > LONG_REPLY_MIN || positions.length > 1) && isLong(client, positions, args)) {
-    return tellLong(client, positions, args)
+  if ((args.count > LONG_REPLY_MIN || positions.length > 1 || isLimited(args)) && isLong(client, positions, args)) {
+    return tellParts(client, partsOf(client, positions, args))
   }
   const { database, nowMs, reply } = client
   const header = beginStreams(reply, positions.length)
@@ -183,8 +175,13 @@ function tellRead(client: Client, positions: readonly Position[], args: ReadArgu
   return endStreams(reply, header, positions.length, found)
 }
 
-/** Whether there may be so much to tell that it is told in steps. */
+function isLimited(args: ReadArguments): boolean {
+  return args.countTotal !== undefined || args.bytesMax !== undefined
+}
+
+/** Whether there may be so much to tell that it is told in steps, or limits over all streams to keep. */
 function isLong(client: Client, positions: readonly Position[], args: ReadArguments): boolean {
+  if (isLimited(args)) return true
   let entries = 0
   for (let i = 0; i < positions.length; i++) {
     const { key, after, isLast } = positions[i]!
@@ -195,43 +192,38 @@ function isLong(client: Client, positions: readonly Position[], args: ReadArgume
   return entries > LONG_REPLY_MIN
 }
 
-function tellLong(client: Client, positions: readonly Position[], args: ReadArguments): boolean {
+function partsOf(client: Client, positions: readonly Position[], args: ReadArguments): LongPart[] {
   const parts: LongPart[] = []
+  const budget = new ReplyBudget(args)
   for (const { key, after, isLast } of positions) {
+    if (budget.isSpent) break
     const stream = client.database.find(key, client.nowMs)
     if (stream === undefined) continue
     const from = IdCell.copyOf(isLast ? ZERO : after)
     if (!isLast && !from.increment()) continue
-    const range = new FrozenRange(stream, { from, to: LAST, isBackward: isLast }, isLast ? 1 : args.count)
+    const range = new FrozenRange(stream, { from, to: LAST, isBackward: isLast }, isLast ? 1 : budget.countMax)
+    budget.take(key, range)
     if (range.count > 0) parts.push({ key, range })
   }
-  return tellParts(client, parts)
-}
-
-/** With MAXCOUNT or MAXSIZE. */
-function tellReadWithin(client: Client, positions: readonly Position[], args: ReadArguments): boolean {
-  const from: StreamPosition<FixedReadFrom>[] = positions.map(({ key, after, isLast }) => ({
-    key,
-    from: isLast ? '+' : toStreamId(after),
-  }))
-  return tellStreams(client, read(client.database, from, limitsOf(args), client.nowMs))
+  return parts
 }
 
 function tellGroupRead(client: Client, positions: readonly GroupPosition[], args: ReadArguments): boolean {
   if (client.server.keyspaceEvents.isOn) tellNewConsumers(client, positions, args)
-  return isPlain(positions, args) ? tellNew(client, positions, args) : tellGroupReadWithin(client, positions, args)
+  return isPlain(positions, args) ? tellNew(client, positions, args) : tellWithPending(client, positions, args)
 }
 
 function isPlain(positions: readonly GroupPosition[], args: ReadArguments): boolean {
-  if (args.countTotal !== undefined || args.bytesMax !== undefined || args.claimMinIdleMs !== undefined) return false
+  if (args.claimMinIdleMs !== undefined) return false
   for (let i = 0; i < positions.length; i++) if (positions[i]!.from !== '>') return false
   return true
 }
 
 /** Hot: new entries alone. */
 function tellNew(client: Client, positions: readonly GroupPosition[], args: ReadArguments): boolean {
-  if ((args.count > LONG_REPLY_MIN || positions.length > 1) && isLongDelivery(client, positions, args)) {
-    return tellNewLong(client, positions, args)
+  const isOfMany = args.count > LONG_REPLY_MIN || positions.length > 1
+  if ((isOfMany || isLimited(args)) && isLongDelivery(client, positions, args)) {
+    return tellParts(client, deliveredParts(client, positions, args))
   }
   const { database, nowMs, reply } = client
   const header = beginStreams(reply, positions.length)
@@ -250,6 +242,7 @@ function tellNew(client: Client, positions: readonly GroupPosition[], args: Read
 }
 
 function isLongDelivery(client: Client, positions: readonly GroupPosition[], args: ReadArguments): boolean {
+  if (isLimited(args)) return true
   let entries = 0
   for (let i = 0; i < positions.length; i++) {
     const stream = client.database.find(positions[i]!.key, client.nowMs)
@@ -258,30 +251,38 @@ function isLongDelivery(client: Client, positions: readonly GroupPosition[], arg
   return entries > LONG_REPLY_MIN
 }
 
-/** The delivery is one step; what it has delivered is told in several. */
-function tellNewLong(client: Client, positions: readonly GroupPosition[], args: ReadArguments): boolean {
+/** The delivery is one step; what it has delivered can be told in several. */
+function deliveredParts(client: Client, positions: readonly GroupPosition[], args: ReadArguments): LongPart[] {
   const { database, nowMs } = client
-  const { consumer, count, noAck } = args
+  const { consumer, noAck } = args
   const group = args.group!
   const parts: LongPart[] = []
+  const budget = new ReplyBudget(args)
   for (const { key } of positions) {
+    if (budget.isSpent) break
     const stream = database.find(key, nowMs)
     const from = IdCell.copyOf(requireGroup(stream, { key, group }).last)
-    const isMore = from.increment()
-    const delivered = deliverPacked(database, { key, group, consumer, count, noAck }, nowMs, cursor)
-    if (delivered === 0 || !isMore) continue
-    parts.push({ key, range: new FrozenRange(stream!, { from, to: LAST, isBackward: false }, delivered) })
+    const countMax = from.increment() ? budget.countMax : 0
+    const range = new FrozenRange(stream!, { from, to: LAST, isBackward: false }, countMax)
+    budget.take(key, range)
+    // Also with nothing there: the consumer has been seen then.
+    deliverPacked(database, { key, group, consumer, count: range.count || 1, noAck }, nowMs, cursor)
+    if (range.count > 0) parts.push({ key, range })
   }
   cursor.close()
-  return tellParts(client, parts)
+  return parts
 }
 
-/** With history, CLAIM, MAXCOUNT or MAXSIZE. */
-function tellGroupReadWithin(client: Client, positions: readonly GroupPosition[], args: ReadArguments): boolean {
+/** With history, or CLAIM. */
+function tellWithPending(client: Client, positions: readonly GroupPosition[], args: ReadArguments): boolean {
   const { noAck, claimMinIdleMs, consumer } = args
   const claiming = claimMinIdleMs === undefined ? {} : { claimMinIdleMs }
   const query = { ...limitsOf(args), group: args.group!, consumer, positions, noAck, ...claiming }
-  return tellStreams(client, readGroup(client.database, query, client.nowMs))
+  const found = readGroup(client.database, query, client.nowMs)
+  return tellParts(
+    client,
+    found.map(({ key, entries }) => ({ key, range: new FrozenList(entries) })),
+  )
 }
 
 /** Creates the reader in every group that it has not been in, and tells so. */
@@ -354,27 +355,8 @@ function limitsOf(args: ReadArguments): ReadLimits {
   return {
     count,
     ...(countTotal !== undefined && { countTotal }),
-    ...(bytesMax !== undefined && { size: { bytesMax, measure } }),
+    ...(bytesMax !== undefined && { size: replySize(bytesMax) }),
   }
-}
-
-/** What a key or an entry adds to the reply, in bytes. */
-function measure(what: string | MeasuredEntry): number {
-  if (typeof what === 'string') return bulkBytes(what.length) + 8
-  let bytes = 4 + bulkBytes(`${what.id.ms}-${what.id.seq}`.length)
-  if (what.idleMs !== undefined) bytes += integerBytes(what.idleMs) + integerBytes(what.deliveriesBefore ?? 0)
-  if (what.fields === undefined) return bytes + 5
-  bytes += 3 + String(what.fields.length).length
-  for (let i = 0; i < what.fields.length; i++) bytes += bulkBytes(what.fields[i]!.length)
-  return bytes
-}
-
-function integerBytes(value: number): number {
-  return String(value).length + 3
-}
-
-function bulkBytes(length: number): number {
-  return length + String(length).length + 5
 }
 
 /** Begins a map of keys to entries, in RESP2 an array of pairs; returns where its header is. */
@@ -397,32 +379,14 @@ function writeKey(reply: ReplyWriter, key: string): void {
   reply.bulkText(key)
 }
 
-/** Tells what was found; false when that is nothing. */
-function tellStreams(client: Client, found: readonly StreamEntries<DeliveredEntry | StreamEntry>[]): boolean {
-  let total = 0
-  for (let i = 0; i < found.length; i++) total += found[i]!.entries.length
-  if (total > LONG_REPLY_MIN) {
-    return tellParts(
-      client,
-      found.map(({ key, entries }) => ({ key, range: new FrozenList(entries) })),
-    )
-  }
-  if (found.length === 0) return false
-  const { reply } = client
-  beginStreams(reply, found.length)
-  for (let i = 0; i < found.length; i++) {
-    const { key, entries } = found[i]!
-    writeKey(reply, key)
-    reply.array(entries.length)
-    for (let j = 0; j < entries.length; j++) writeDelivered(reply, entries[j]!)
-  }
-  return true
-}
-
-/** Tells streams in steps; false when there are none. */
+/** Tells streams, in steps when that is much; false when there are none. */
 function tellParts(client: Client, parts: readonly LongPart[]): boolean {
   if (parts.length === 0) return false
   beginStreams(client.reply, parts.length)
-  client.stream(new LongReply(parts))
+  const source = new LongReply(parts)
+  let entries = 0
+  for (const { range } of parts) entries += range.count
+  if (entries > LONG_REPLY_MIN) client.stream(source)
+  else source.next(client.reply, Infinity)
   return true
 }
