@@ -20,6 +20,7 @@ import { Client, type Connection } from './client.ts'
 import { dispatch, refusalAhead } from './dispatch.ts'
 import { UNAUTHENTICATED_OUTPUT_BYTES_HIGH } from './options.ts'
 import type { ServerState } from './server-state.ts'
+import { closeLargest } from './shortage.ts'
 import type { SharedReader } from './shared-reads.ts'
 
 // One turn of a client: a pipeline of 1,000 quick commands takes about a millisecond.
@@ -443,17 +444,4 @@ function count(counts: Map<string, number>, name: string, by: 1 | -1): void {
   const now = (counts.get(name) ?? 0) + by
   if (now > 0) counts.set(name, now)
   else counts.delete(name)
-}
-
-/** Memory for all is short, so the client that has the most of it goes. */
-function closeLargest(server: ServerState, what: 'inputBytes' | 'outputBytes'): void {
-  let largest: Client | undefined
-  for (const client of server.clients.values())
-    if (largest === undefined || client.connection[what] > largest.connection[what]) largest = client
-  if (largest === undefined) return
-  const bytes = largest.connection[what]
-  server.log(
-    `Closed ${largest.connection.address}: ${server[what]} bytes wait over all clients, ${bytes} of them its own`,
-  )
-  largest.connection.close('now')
 }

@@ -278,7 +278,7 @@ function statOf(path: string): Stats | undefined {
 function privateDirectory(path: string): string {
   try {
     // mkdtemp makes it with mode 0700.
-    return mkdtempSync(join(dirname(path), '.'))
+    return mkdtempSync(join(dirname(path), '.millrace-'))
   } catch (error) {
     throw new ListenError(`Cannot listen on ${path}: ${text(error)}`, { cause: error })
   }

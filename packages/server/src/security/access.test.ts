@@ -159,6 +159,7 @@ it('CVE-2023-45145: the Unix socket has its permissions before anybody can reach
   const mode = (file: string): string => (statSync(file).mode & 0o777).toString(8)
   fs.chmodSync = (file, wanted) => {
     seen.push(`before chmod: directory ${mode(dirname(String(file)))}, at its place ${fs.existsSync(path)}`)
+    seen.push(`hidden beside its place: ${dirname(dirname(String(file))) === directory}`)
     chmodSync(file, wanted)
   }
   fs.renameSync = (from, to) => {
@@ -176,7 +177,11 @@ it('CVE-2023-45145: the Unix socket has its permissions before anybody can reach
     Object.assign(fs, { chmodSync, renameSync })
     syncBuiltinESMExports()
   }
-  expect(seen).toEqual(['before chmod: directory 700, at its place false', 'before rename: socket 600'])
+  expect(seen).toEqual([
+    'before chmod: directory 700, at its place false',
+    'hidden beside its place: true',
+    'before rename: socket 600',
+  ])
 })
 
 // ---- TLS
