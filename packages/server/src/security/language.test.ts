@@ -204,6 +204,39 @@ it('memory of others: what a pooled buffer held before is in no reply', async ()
   expect(plug.text).not.toContain('9f3c')
 })
 
+it('memory of others: what many clients send at once, in pieces, stays their own', async () => {
+  site = await Site.start()
+  const wires = await Promise.all(Array.from({ length: 30 }, async () => await site!.client()))
+  const own = (number: number): string => `<${number}>`.repeat(200 + number)
+  const requests = wires.map((_, number) => {
+    const mark = own(number)
+    // Queued in a transaction, waiting behind a blocked read, published, and cut: wherever bytes are kept for later.
+    return encodeAll([
+      ['MULTI'],
+      ['SET', `k${number}`, mark],
+      ['XADD', `s${number}`, '*', mark, mark],
+      ['EXEC'],
+      ['XREAD', 'BLOCK', '20', 'STREAMS', `none${number}`, '$'],
+      ['ECHO', mark],
+      ['SUBSCRIBE', `c${number}`],
+      ['UNSUBSCRIBE'],
+      ['GET', `k${number}`],
+      ['XRANGE', `s${number}`, '-', '+'],
+    ])
+  })
+  const piece = 700
+  for (let at = 0; requests.some((bytes) => at < bytes.length); at += piece) {
+    for (const [number, wire] of wires.entries()) wire.send(requests[number]!.subarray(at, at + piece))
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+  for (const [number, wire] of wires.entries()) {
+    const said = (await wire.take(10)).join('')
+    expect(said.split(own(number)).length - 1, `client ${number}`).toBe(4)
+    const marks = new Set([...said.matchAll(/<(\d+)>/g)].map((match) => match[1]))
+    expect([...marks], `client ${number}`).toEqual([String(number)])
+  }
+})
+
 it('a mistake of ours: in any command is that client one error, and no process ends', async () => {
   const wire = await start()
   const { state } = site!.server
