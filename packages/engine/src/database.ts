@@ -35,9 +35,11 @@ export interface DatabaseOptions {
   readonly idempotency?: IdempotencySettings
 }
 
-/** How many changes were made; one for all databases of a server. */
+/** How many changes were made, and keys expired; one for all databases of a server. */
 export interface Tally {
   changes: number
+  /** Keys that were removed because their time had come. */
+  expired: number
 }
 
 export class Database {
@@ -54,7 +56,7 @@ export class Database {
   #listeners: readonly ChangeListener[] = []
   #crossListeners: readonly CrossChangeListener[] = []
 
-  constructor(options: DatabaseOptions = {}, tally: Tally = { changes: 0 }) {
+  constructor(options: DatabaseOptions = {}, tally: Tally = { changes: 0, expired: 0 }) {
     this.limits = { entriesMax: options.nodeEntriesMax ?? 100, bytesMax: options.nodeBytesMax ?? 4096 }
     this.idempotency = options.idempotency ?? IDEMPOTENCY_DEFAULT
     this.#tally = tally
@@ -256,6 +258,7 @@ export class Database {
   }
 
   #expire(key: string): undefined {
+    this.#tally.expired++
     this.commit({ kind: 'key-removed', key, reason: 'expired' })
   }
 }

@@ -33,7 +33,7 @@ export interface KeyRef {
 export class Databases {
   readonly count: number
   readonly #options: DatabaseOptions
-  readonly #tally: Tally = { changes: 0 }
+  readonly #tally: Tally = { changes: 0, expired: 0 }
   readonly #made: (Database | undefined)[]
   #limits: NodeLimits | undefined = undefined
   #idempotency: IdempotencySettings | undefined = undefined
@@ -51,6 +51,11 @@ export class Databases {
   /** Changes made since the beginning. */
   get changeCount(): number {
     return this.#tally.changes
+  }
+
+  /** Keys removed, since the beginning, because their time had come. */
+  get expiredCount(): number {
+    return this.#tally.expired
   }
 
   /** Bytes of all keys in all databases. */

@@ -21,6 +21,8 @@ import type { ReplySource } from './reply-source.ts'
 import type { ServerState } from './server-state.ts'
 import { Transaction } from './transaction.ts'
 
+type Stream = NonNullable<ReturnType<Database['find']>>
+
 /** What a connection does for its client. */
 export interface Connection {
   /** `ip:port`, or the path of the Unix socket with `:0`. */
@@ -92,6 +94,15 @@ export class Client {
 
   get database(): Database {
     return this.server.databases.at(this.databaseIndex)
+  }
+
+  /** Hot: the stream that a command is to read, which counts as a hit of the keyspace or a miss. */
+  streamToRead(key: string): Stream | undefined {
+    const { server, databaseIndex } = this
+    const stream = server.databases.at(databaseIndex).find(key, server.nowMs)
+    if (stream === undefined) server.missed(key, databaseIndex)
+    else server.keyspaceHits++
+    return stream
   }
 
   /** Channels, patterns and shard channels: above 0, a RESP2 client may only subscribe and unsubscribe. */

@@ -117,6 +117,13 @@ export class CommandTable {
     }
   }
 
+  /** How many commands have run since the last CONFIG RESETSTAT. */
+  get calls(): number {
+    let calls = 0
+    for (const entry of this.entries()) calls += entry.calls
+    return calls
+  }
+
   /** By a name in small letters; a subcommand by `container|name`. */
   get(name: string): Command | undefined {
     return this.entry(name)?.command

@@ -124,6 +124,7 @@ export class SocketConnection implements Connection, SharedReader {
       this.client.server.log(`Closed ${this.address}: it doesn't read its replies, ${before + reply.length} bytes wait`)
       return this.close('now')
     }
+    this.client.server.statistics.traffic.sent(reply.length)
     if (before > 0 && reply.length < COPIED_BYTES_MAX) {
       socket.write(Buffer.from(reply.written()))
       reply.sent(true)
@@ -235,6 +236,7 @@ export class SocketConnection implements Connection, SharedReader {
   #admits(bytes: number): boolean {
     const { client } = this
     if (this.#isEnding) return false
+    client.server.statistics.traffic.received(bytes)
     if (client.isAuthenticated || client.server.isOpen) return true
     this.#unauthenticatedBytes += bytes
     if (this.#unauthenticatedBytes <= client.server.settings.unauthenticatedBytesMax) return true

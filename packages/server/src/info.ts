@@ -181,18 +181,24 @@ function persistenceFields(server: ServerState): Field[] {
 
 function statsFields(server: ServerState): Field[] {
   const { pubSub, statistics } = server
-  let calls = 0
-  for (const entry of server.commands.entries()) calls += entry.calls
+  const { traffic } = statistics
   return [
     ['total_connections_received', server.totalConnections],
-    ['total_commands_processed', calls],
-    ['instantaneous_ops_per_sec', statistics.rate.at(calls, server.env.nowMs())],
+    ['total_commands_processed', server.commands.calls],
+    ['instantaneous_ops_per_sec', traffic.commandsPerSecond],
+    ['total_net_input_bytes', traffic.inputBytes],
+    ['total_net_output_bytes', traffic.outputBytes],
+    ['instantaneous_input_kbps', (traffic.inputBytesPerSecond / 1024).toFixed(2)],
+    ['instantaneous_output_kbps', (traffic.outputBytesPerSecond / 1024).toFixed(2)],
     ['rejected_connections', server.rejectedConnections],
     ['sync_full', 0],
     ['sync_partial_ok', 0],
     ['sync_partial_err', 0],
+    ['expired_keys', server.expiredKeys],
     ['evicted_keys', 0],
     ['evicted_clients', 0],
+    ['keyspace_hits', server.keyspaceHits],
+    ['keyspace_misses', server.keyspaceMisses],
     ['pubsub_channels', count(pubSub.names('channel'))],
     ['pubsub_patterns', count(pubSub.names('pattern'))],
     ['pubsubshard_channels', count(pubSub.names('shard'))],
@@ -200,6 +206,8 @@ function statsFields(server: ServerState): Field[] {
     ['total_forks', 0],
     ['unexpected_error_replies', 0],
     ['total_error_replies', statistics.errorsTotal],
+    ['total_reads_processed', traffic.reads],
+    ['total_writes_processed', traffic.writes],
     ['acl_access_denied_auth', statistics.denials.auth],
     ['acl_access_denied_cmd', statistics.denials.command],
     ['acl_access_denied_key', statistics.denials.key],

@@ -93,8 +93,12 @@ export class ServerState {
   outputBytes = 0
   totalConnections = 0
   rejectedConnections = 0
+  /** Keys that commands have looked for to read them, and that were there, or were not. */
+  keyspaceHits = 0
+  keyspaceMisses = 0
   isClosing = false
   #clientIds = 0
+  #expiredBefore = 0
   #attackLoggedMs = -Infinity
 
   constructor(options: ServerOptions, commands: CommandTable) {
@@ -140,6 +144,26 @@ export class ServerState {
   /** Tells what happened to a key, to whoever has asked for such events (keyspace-events.ts). */
   notify(type: EventClass, event: string, key: string, databaseIndex: number): void {
     if (this.keyspaceEvents.isOn) this.keyspaceEvents.notify(type, event, key, databaseIndex)
+  }
+
+  /** Keys that have gone because their time had come, since the last CONFIG RESETSTAT. */
+  get expiredKeys(): number {
+    return this.databases.expiredCount - this.#expiredBefore
+  }
+
+  /** CONFIG RESETSTAT: what is counted here begins anew. */
+  resetCounts(): void {
+    this.#expiredBefore = this.databases.expiredCount
+    this.keyspaceHits = 0
+    this.keyspaceMisses = 0
+    this.totalConnections = 0
+    this.rejectedConnections = 0
+  }
+
+  /** A key that a command was to read is not there. */
+  missed(key: string, databaseIndex: number): void {
+    this.keyspaceMisses++
+    this.notify('m', 'keymiss', key, databaseIndex)
   }
 
   /** A line for the operator. */

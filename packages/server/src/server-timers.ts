@@ -4,7 +4,7 @@
  *   alarm     ──► the earliest deadline of all who wait ──► they are served or told, the next deadline is set
  *   pendulum  ──► ten times a second: keys that have expired are removed (a bounded number, then again), and producers' IDs
  *              │                      (XADD IDMP) whose time is over forgotten, also in streams that nobody looks at
- *              └► once a second: connections look at their deadlines
+ *              └► once a second: connections look at their deadlines, and what went through is told as rates (traffic.ts)
  */
 import { expireIids, type CancelTimer, type Database } from '@millrace/engine'
 import type { ServerState } from './server-state.ts'
@@ -79,8 +79,9 @@ export class ServerTimers {
       this.#removeExpired()
       for (const [, database] of server.databases.made()) this.#forgetIids(database)
     }
-    if (++this.#swings % SWINGS_PER_CHECK === 0)
-      for (const connection of server.connections) connection.checkDeadlines(server.nowMs)
+    if (++this.#swings % SWINGS_PER_CHECK !== 0) return
+    for (const connection of server.connections) connection.checkDeadlines(server.nowMs)
+    server.statistics.traffic.sample(server.commands.calls, server.nowMs)
   }
 
   #removeExpired(): void {

@@ -14,6 +14,7 @@ import type { Config } from './config.ts'
 import { Latency } from './latency.ts'
 import type { CallTiming, CommandObserver } from './server-state.ts'
 import { SlowLog } from './slow-log.ts'
+import { Traffic } from './traffic.ts'
 
 /** Of 1,024 ns and less there is one bucket; each doubling above it has so many. */
 const STEPS = 8
@@ -75,24 +76,6 @@ function endOf(bucket: number): number {
   return start + (start * (((bucket - 1) % STEPS) + 1)) / STEPS
 }
 
-const RATE_MS_MIN = 500
-
-/** How fast a total grows: the rate between the last two looks at it that were far enough apart. */
-class Rate {
-  #atMs = 0
-  #total = 0
-  #perSecond = 0
-
-  at(total: number, nowMs: number): number {
-    const elapsedMs = nowMs - this.#atMs
-    if (elapsedMs < RATE_MS_MIN) return this.#perSecond
-    this.#perSecond = this.#atMs === 0 ? 0 : Math.max(0, Math.round(((total - this.#total) * 1000) / elapsedMs))
-    this.#atMs = nowMs
-    this.#total = total
-    return this.#perSecond
-  }
-}
-
 /** Below this threshold of the slow log, in microseconds, every call has to be timed to be sure of it. */
 const SURE_US = 1000
 const ERROR_WORDS_MAX = 128
@@ -106,7 +89,7 @@ export class Statistics implements CommandObserver {
   errorsTotal = 0
   /** What ACL rules have refused, and log-ins that failed. */
   readonly denials: Record<AclReason, number> = { auth: 0, command: 0, key: 0, channel: 0 }
-  readonly rate = new Rate()
+  readonly traffic = new Traffic()
   #memoryPeakBytes = 0
   slowLogUsMin = 0
   latencyMsMin = 0
@@ -168,6 +151,7 @@ export class Statistics implements CommandObserver {
     this.#histograms.clear()
     this.#errors.clear()
     this.errorsTotal = 0
+    this.traffic.reset()
     for (const reason of ['auth', 'command', 'key', 'channel'] as const) this.denials[reason] = 0
   }
 

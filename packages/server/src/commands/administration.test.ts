@@ -413,6 +413,47 @@ describe('of our own', () => {
     expect(await wire.ask('INFO', 'errorstats')).toBe('$14\r\n# Errorstats\r\n\r\n')
   })
 
+  it('counts keys that were found, missed and expired, bytes, reads and writes, and tells rates', async () => {
+    const stats = async (): Promise<Map<string, string>> => {
+      const text = await wire.ask('INFO', 'stats')
+      return new Map([...text.matchAll(/^(\w+):(.*)\r$/gm)].map((match) => [match[1]!, match[2]!]))
+    }
+    await wire.ask('CONFIG', 'RESETSTAT')
+    await wire.ask('XADD', 's', '1-1', 'f', 'v')
+    for (const key of ['s', 'none', 's']) await wire.ask('XRANGE', key, '-', '+')
+    await wire.ask('SET', 'k', 'v', 'PX', '5')
+    await wire.ask('GET', 'k')
+    clock.advance(1000)
+    await wire.ask('MGET', 'k', 's')
+    const before = await stats()
+    expect([before.get('keyspace_hits'), before.get('keyspace_misses'), before.get('expired_keys')]).toEqual([
+      '4',
+      '2',
+      '1',
+    ])
+    const long = 'x'.repeat(5000)
+    for (let i = 0; i < 10; i++) await wire.ask('ECHO', long)
+    const after = await stats()
+    const grown = (name: string): number => Number(after.get(name)) - Number(before.get(name))
+    expect(grown('total_net_input_bytes')).toBe(10 * encode(['ECHO', long]).length + encode(['INFO', 'stats']).length)
+    expect(grown('total_net_output_bytes')).toBeGreaterThan(50_000)
+    expect(grown('total_writes_processed')).toBe(11)
+    expect(grown('total_reads_processed')).toBeGreaterThanOrEqual(11)
+    expect(grown('total_commands_processed')).toBe(11)
+    clock.advance(1000)
+    const rates = await stats()
+    expect(rates.get('instantaneous_ops_per_sec')).toBe('13')
+    expect(Number(rates.get('instantaneous_input_kbps'))).toBeGreaterThan(48)
+    expect(Number(rates.get('instantaneous_output_kbps'))).toBeGreaterThan(48)
+    await wire.ask('CONFIG', 'RESETSTAT')
+    const reset = await stats()
+    expect([reset.get('keyspace_hits'), reset.get('expired_keys'), reset.get('keyspace_misses')]).toEqual([
+      '0',
+      '0',
+      '0',
+    ])
+  })
+
   it('tells what clients look for in INFO', async () => {
     await wire.ask('SET', 'k', 'v', 'EX', '5')
     const info = await wire.ask('INFO')

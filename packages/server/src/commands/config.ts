@@ -155,8 +155,7 @@ function resetStatistics({ server, reply }: Client): void {
     entry.rejected = 0
     entry.microseconds = 0
   }
-  server.totalConnections = 0
-  server.rejectedConnections = 0
+  server.resetCounts()
   reply.ok()
 }
 

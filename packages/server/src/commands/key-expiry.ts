@@ -251,9 +251,10 @@ function timeOf({ isSeconds, isAbsolute }: ExpiryUnit): (client: Client, request
   return ({ database, nowMs, reply, server, databaseIndex }, request) => {
     const key = request.text(1)
     if (database.value(key, nowMs) === undefined) {
-      server.notify('m', 'keymiss', key, databaseIndex)
+      server.missed(key, databaseIndex)
       return reply.integer(-2)
     }
+    server.keyspaceHits++
     const atMs = database.expiresAtMs(key)
     if (atMs === undefined) return reply.integer(-1)
     const ms = isAbsolute ? atMs : atMs - nowMs

@@ -263,9 +263,10 @@ function touch(client: Client, request: Request): void {
 }
 
 function isThere({ database, nowMs, server, databaseIndex }: Client, key: string): boolean {
-  if (database.value(key, nowMs) !== undefined) return true
-  server.notify('m', 'keymiss', key, databaseIndex)
-  return false
+  const isThere = database.value(key, nowMs) !== undefined
+  if (isThere) server.keyspaceHits++
+  else server.missed(key, databaseIndex)
+  return isThere
 }
 
 function type(client: Client, request: Request): void {

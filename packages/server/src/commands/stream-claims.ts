@@ -32,7 +32,7 @@ export function claimEntries(client: Client, request: Request): void {
   const { database, nowMs } = client
   const key = request.text(1)
   const group = request.text(2)
-  if (database.find(key, nowMs)?.group(group) === undefined) throw noGroup(key, group)
+  if (client.streamToRead(key)?.group(group) === undefined) throw noGroup(key, group)
   const minIdleMs = minIdleAt(request, 'XCLAIM')
   const ids: StreamId[] = []
   let at = 5
@@ -82,7 +82,7 @@ export function autoClaimEntries(client: Client, request: Request): void {
   const { count, justId } = readScanOptions(request)
   const key = request.text(1)
   const group = request.text(2)
-  if (database.find(key, nowMs)?.group(group) === undefined) throw noGroup(key, group)
+  if (client.streamToRead(key)?.group(group) === undefined) throw noGroup(key, group)
   if (count > SCAN_COUNT_ALLOCATED_MAX) {
     throw new ReplyError('ERR Insufficient memory, failed allocating transient memory, COUNT too high.')
   }

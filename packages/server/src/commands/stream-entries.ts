@@ -6,7 +6,6 @@ import {
   EntryCursor,
   ID_ZERO,
   IdCell,
-  length,
   setLastId,
   trim,
   type StreamId,
@@ -72,7 +71,7 @@ export const streamEntryCommands: readonly Command[] = [
     keys: keyAt(1, 'RO'),
     arguments: streamDocs.xlen,
     run(client, request) {
-      client.reply.integer(length(client.database, request.text(1), client.nowMs))
+      client.reply.integer(client.streamToRead(request.text(1))?.length ?? 0)
     },
   },
   {
@@ -172,7 +171,7 @@ function tellRange(client: Client, request: Request, reverse: boolean): void {
     count = Math.max(integerAt(request, at + 1), 0)
   }
   const { reply } = client
-  const stream = client.database.find(nameAt(request, 1), client.nowMs)
+  const stream = client.streamToRead(nameAt(request, 1))
   if (stream === undefined) return reply.array(0)
   if (count === 0) return reply.nullArray()
   if (Math.min(count, stream.length) > LONG_REPLY_MIN) {

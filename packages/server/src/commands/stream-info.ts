@@ -115,6 +115,7 @@ function tellConsumers(client: Client, request: Request): void {
   const { database, nowMs, reply } = client
   const key = request.text(2)
   const group = request.text(3)
+  client.streamToRead(key)
   if (database.require(key, nowMs).group(group) === undefined) {
     throw new ReplyError(`NOGROUP No such consumer group '${shown(group)}' for key name '${shown(key)}'`)
   }
@@ -131,6 +132,7 @@ function tellConsumers(client: Client, request: Request): void {
 
 function tellGroups(client: Client, request: Request): void {
   const { reply } = client
+  client.streamToRead(request.text(2))
   const groups = groupInfos(client.database, request.text(2), client.nowMs)
   reply.array(groups.length)
   for (const group of groups) {
@@ -147,6 +149,7 @@ function tellGroups(client: Client, request: Request): void {
 function tellStream(client: Client, request: Request): void {
   const { database, nowMs, reply } = client
   const key = request.text(2)
+  client.streamToRead(key)
   database.require(key, nowMs)
   if (request.count === 3) {
     const info = streamInfo(database, key, nowMs)

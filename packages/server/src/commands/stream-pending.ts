@@ -114,7 +114,7 @@ function acknowledgeIds(client: Client, request: Request): void {
   const key = nameAt(request, 1)
   const group = nameAt(request, 2)
   // As Redis: without the group no ID is looked at, not even a bad one.
-  if (database.find(key, nowMs)?.group(group) === undefined) return reply.integer(0)
+  if (client.streamToRead(key)?.group(group) === undefined) return reply.integer(0)
   if (ids.ms.length > IDS_KEPT_MAX) ids = new IdList()
   ids.clear()
   for (let i = 3; i < request.count; i++) {
@@ -184,6 +184,6 @@ function tellSummary(client: Client, request: Request): void {
 function requireRef(client: Client, request: Request): { key: string; group: string } {
   const key = request.text(1)
   const group = request.text(2)
-  if (client.database.find(key, client.nowMs)?.group(group) === undefined) throw noGroup(key, group)
+  if (client.streamToRead(key)?.group(group) === undefined) throw noGroup(key, group)
   return { key, group }
 }

@@ -102,7 +102,7 @@ function positionsOf(client: Client, request: Request, args: ReadArguments): Pos
   const positions: Position[] = []
   for (let i = 0; i < args.streams; i++) {
     const key = nameAt(request, args.keysAt + i)
-    const stream = client.database.find(key, client.nowMs)
+    const stream = client.streamToRead(key)
     const at = args.keysAt + args.streams + i
     const after = new IdCell()
     const sign = signAt(request, at)
@@ -122,7 +122,7 @@ function groupPositionsOf(client: Client, request: Request, args: ReadArguments)
   const positions: GroupPosition[] = []
   for (let i = 0; i < args.streams; i++) {
     const key = nameAt(request, args.keysAt + i)
-    requireReadableGroup(client, key, args.group!)
+    if (client.streamToRead(key)?.group(args.group!) === undefined) throw noReadableGroup(key, args.group!)
     const at = args.keysAt + args.streams + i
     const sign = signAt(request, at)
     if (sign === DOLLAR || sign === PLUS) throw new ReplyError(meaningless(request.text(at)))
@@ -148,7 +148,11 @@ function meaningless(id: string): string {
 
 function requireReadableGroup(client: Client, key: string, group: string): void {
   const stream = client.database.find(key, client.nowMs)
-  if (stream?.group(group) === undefined) throw noGroup(key, group, ' in XREADGROUP with GROUP option')
+  if (stream?.group(group) === undefined) throw noReadableGroup(key, group)
+}
+
+function noReadableGroup(key: string, group: string): ReplyError {
+  return noGroup(key, group, ' in XREADGROUP with GROUP option')
 }
 
 /** Hot: writes what there is to read; false when there is nothing. */

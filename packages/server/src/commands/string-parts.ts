@@ -165,7 +165,8 @@ function mget(client: Client, request: Request): void {
     const value = database.value(key, nowMs)
     if (value?.type === 'string') reply.bulk(value.bytes)
     else reply.null()
-    if (value === undefined) server.notify('m', 'keymiss', key, databaseIndex)
+    if (value === undefined) server.missed(key, databaseIndex)
+    else server.keyspaceHits++
   }
 }
 

@@ -7,7 +7,8 @@ import { ReplyError } from '../error-lines.ts'
 /** Hot: the bytes under a key, to be read only. */
 export function readString(client: Client, key: string): Uint8Array | undefined {
   const value = getString(client.database, key, client.nowMs)
-  if (value === undefined) client.server.notify('m', 'keymiss', key, client.databaseIndex)
+  if (value === undefined) client.server.missed(key, client.databaseIndex)
+  else client.server.keyspaceHits++
   return value
 }
 
