@@ -103,6 +103,21 @@ it(`writes IDs, seed ${seed}`, () => {
   }
 })
 
+it(`writes IDs whose milliseconds move a little, seed ${seed}`, () => {
+  const random = new Random(seed)
+  const reply = new ReplyWriter()
+  const id = new IdCell()
+  for (const begin of [0, 5, 95, 990, 999, 1000, 9990, 999_500, 1_700_000_000_990, Number.MAX_SAFE_INTEGER - 40]) {
+    for (let ms = begin, i = 0; i < 60 && ms >= 0 && ms <= Number.MAX_SAFE_INTEGER; i++, ms += random.below(30) - 10) {
+      id.setPlain(ms, i)
+      reply.rewind(0)
+      encodeId(reply, id)
+      const text = `${ms}-${i}`
+      expect(reply.written().toString('latin1')).toBe(`$${text.length}\r\n${text}\r\n`)
+    }
+  }
+})
+
 it(`reads names as they are, those that share a place too, seed ${seed}`, () => {
   const random = new Random(seed)
   for (let i = 0; i < STREAMS * 100; i++) {

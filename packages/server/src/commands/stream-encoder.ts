@@ -27,11 +27,14 @@ const HEADER_BYTES_MAX = 24
 /** The digits of a length and its end. */
 const LENGTH_BYTES_MAX = 14
 const BILLION = 1e9
+const FAR = Number.NEGATIVE_INFINITY
 
 const pieces = new WeakMap<NameSet, readonly Uint8Array[]>()
 const msDigits = new Uint8Array(24)
 let msOfDigits = -1
 let msDigitCount = 0
+/** The number that the last three of them are; out of reach where there are fewer. */
+let msLow = FAR
 let lastNames: NameSet | undefined
 let lastPieces: readonly Uint8Array[] = []
 let lastPiecesBytes = 0
@@ -136,10 +139,7 @@ function makePieces(names: NameSet): readonly Uint8Array[] {
 
 /** `$`, length, ID, without the end of the line. */
 function putId(bytes: Uint8Array, from: number, ms: number, seq: number): number {
-  if (ms !== msOfDigits) {
-    msDigitCount = putDigits(msDigits, 0, ms)
-    msOfDigits = ms
-  }
+  if (ms !== msOfDigits) moveMs(ms)
   let at = from
   bytes[at++] = DOLLAR
   at = putDigits(bytes, at, msDigitCount + 1 + digitsOf(seq))
@@ -148,6 +148,23 @@ function putId(bytes: Uint8Array, from: number, ms: number, seq: number): number
   for (let i = 0; i < msDigitCount; i++) bytes[at++] = msDigits[i]!
   bytes[at++] = DASH
   return putDigits(bytes, at, seq)
+}
+
+/** Makes the kept digits those of `ms`: of entries that follow each other mostly the last three change. */
+function moveMs(ms: number): void {
+  const low = ms - msOfDigits + msLow
+  msOfDigits = ms
+  if (low >= 0 && low < 1000) {
+    const tens = (low / 10) | 0
+    const hundreds = (tens / 10) | 0
+    msDigits[msDigitCount - 1] = 0x30 + low - tens * 10
+    msDigits[msDigitCount - 2] = 0x30 + tens - hundreds * 10
+    msDigits[msDigitCount - 3] = 0x30 + hundreds
+    msLow = low
+    return
+  }
+  msDigitCount = putDigits(msDigits, 0, ms)
+  msLow = msDigitCount > 3 ? ms % 1000 : FAR
 }
 
 function putWideId(bytes: Uint8Array, from: number, id: NumberId): number {
