@@ -11,7 +11,7 @@
  * Nothing here depends on the clock but what says so: idle times are 0 or long, so that no few milliseconds decide.
  */
 import type { Random, Weighted } from './differential-random.ts'
-import { consumer, count, fields, group, hostileCounts, id, idle, key, LAST_OF_5 } from './differential-values.ts'
+import { consumer, count, fields, group, hostileCounts, id, idle, key } from './differential-values.ts'
 
 export type Args = readonly string[]
 
@@ -47,7 +47,7 @@ function xadd(random: Random, ms: number): Args[] {
     [3, id(random)],
   ])
   // A bare `*` would be the clock's.
-  const newest = made === '*' || made === '\0' || made === LAST_OF_5 ? '11-*' : made
+  const newest = made === '*' || made === '\0' ? '11-*' : made
   const target = key(random)
   const options = xaddOptions(random)
   const isTrimmed = options.some((option) => option.startsWith('M'))
@@ -195,16 +195,17 @@ function info(random: Random): Args[] {
   return [['XINFO', ...sub]]
 }
 
-/** On streams without deleted entries: 8.x refuses an ID below the highest of them, 7.0 does not. */
 function setId(random: Random): Args[] {
-  const target = random.pick(['u', 'u', 'u', 'none'])
+  // Where entries are deleted 8.x may refuse what 7.0 does not: then they begin anew.
+  const target = random.pick(['u', 'u', 'u', 'none', 's', 'v', 'f'])
+  const after: Args[] = target === 'u' || target === 'none' ? [] : [['DEL', target]]
   const options: string[][] = []
   if (random.chance(0.4)) options.push(['ENTRIESADDED', count(random)])
-  if (random.chance(0.3)) options.push(['MAXDELETEDID', random.pick(['0', '0-0', 'x', '5-', '>', ''])])
+  const deleted = after.length > 0 ? id(random) : random.pick(['0', '0-0', 'x', '5-', '>', ''])
+  if (random.chance(0.3)) options.push(['MAXDELETEDID', deleted])
   const isRefused = random.chance(0.1)
   if (isRefused) return [['XSETID', target, '3-1', 'ENTRIESADDED', '9', 'MAXDELETEDID', '9-1']]
-  const last = id(random)
-  return [['XSETID', target, last === LAST_OF_5 ? '5-3' : last, ...random.shuffle(options).flat()]]
+  return [['XSETID', target, id(random), ...random.shuffle(options).flat()], ...after]
 }
 
 const other = (random: Random): string => random.pick(['s', 'v', 'w'])
@@ -313,7 +314,8 @@ export class Grammar {
     const made = random.weighted(streamCommands)(random, this.#ms)
     const isOne = made.length === 1 || made[1]![1] === 'createConsumer'
     if (isOne && made[0]![0] !== 'COMMAND' && random.chance(0.02)) return [damaged(random, made[0]!), ...made.slice(1)]
-    if (isOne && made[0]![0] !== 'COMMAND' && random.chance(0.02)) return [ended(random, made[0]!), ...made.slice(1)]
+    if (isOne && made[0]![0] !== 'COMMAND' && random.chance(0.02))
+      return [ended(random, made[0]!, made[1]), ...made.slice(1)]
     return random.chance(0.05) ? made.map((args) => recased(random, args)) : made
   }
 
@@ -353,10 +355,11 @@ function recased(random: Random, args: Args): Args {
   return args.map((arg) => (/^[A-Z]{2,}$/.test(arg) ? mixed(random, arg) : arg))
 }
 
-/** Options, IDs and signs end at a NUL. Subcommands too if 7.0's table, by a random seed, has them in the same bucket. */
-function ended(random: Random, args: Args): Args {
+/** Options, IDs and signs end at a NUL. Subcommands too if 7.0's table, by a random seed, has them in the same bucket; and what the command that makes up for a difference names stays. */
+function ended(random: Random, args: Args, makeUp: Args = []): Args {
   const first = /^(?:XGROUP|XINFO|OBJECT)$/.test(args[0]!) ? 2 : 1
-  return args.map((arg, i) => (i >= first && random.chance(0.2) ? `${arg}\0${random.pick(['', 'x'])}` : arg))
+  const isFree = (arg: string, i: number): boolean => i >= first && !makeUp.includes(arg)
+  return args.map((arg, i) => (isFree(arg, i) && random.chance(0.2) ? `${arg}\0${random.pick(['', 'x'])}` : arg))
 }
 
 function mixed(random: Random, word: string): string {

@@ -33,6 +33,7 @@ const command = (connection: number, ...args: string[]): Step => ({ kind: 'comma
 const quietly = (...args: string[]): Step => ({ kind: 'quiet command', connection: WRITER, args })
 
 export function schedule(random: Random): Step[] {
+  if (random.chance(0.1)) return crowd(random)
   const temper = random.pick(tempers)
   const steps: Step[] = setUp(random)
   const count = steps.length + 3 + random.below(STEPS_MAX)
@@ -45,6 +46,26 @@ interface Temper {
   readonly ofTwo: number
   readonly transactions: boolean
   readonly writes: Weighted<(random: Random) => Args>
+}
+
+/**
+ * Three or four readers of one group that wait in turn for one stream: whoever is asked in vain keeps its place among those
+ * who are, and who comes again is the last.
+ */
+function crowd(random: Random): Step[] {
+  const steps = groupMade('s', 'g', '$')
+  const waits = (connection: number): Step[] => {
+    const count = random.chance(0.5) ? ['COUNT', String(1 + random.below(2))] : []
+    const args = ['XREADGROUP', 'GROUP', 'g', consumer(random), 'BLOCK', '0', ...count, 'STREAMS', 's', '>']
+    return [{ kind: 'command', connection, args }]
+  }
+  for (const connection of random.shuffle([0, 1, 2, 3]).slice(random.below(2))) steps.push(...waits(connection))
+  let entries = 0
+  for (let left = 6 + random.below(6); left > 0; left--) {
+    if (entries === 0 || random.chance(0.6)) steps.push(command(WRITER, 'XADD', 's', '5-*', 'f', String(entries++)))
+    else steps.push(...waits(reader(random)))
+  }
+  return steps
 }
 
 function setUp(random: Random): Step[] {

@@ -4,8 +4,8 @@
 import type { Random } from './differential-random.ts'
 
 const U64_MAX = '18446744073709551615'
-/** After it `5-*` fails, and what 7.0 says then depends on what failed before (a stale errno). */
-export const LAST_OF_5 = `5-${U64_MAX}`
+/** After it `5-*` fails. */
+const LAST_OF_5 = `5-${U64_MAX}`
 const hostileIds = [
   '-',
   '+',
