@@ -93,20 +93,17 @@ export class IdColumns {
     return ms === 0 ? this.#seqBase + this.#seq[row]! - id.seq : ms
   }
 
-  /** The first of `count` rows whose ID is not below the given one; `count` when all are. */
+  /**
+   * The first of `count` rows whose ID is not below the given one; `count` when all are. Hot.
+   *
+   * Time mostly passes evenly, so the search begins where the ID would be then, and from there takes steps of 1, 2, 4 …
+   * until it has passed the ID. Of a segment that is not in the processor's cache that waits for memory 4 times, not 9.
+   */
   lowerBound(id: NumberId, count: number): number {
     if (this.isWide) return this.#lowerBoundWide(toStreamId(id), count)
     const ms = id.ms - this.#msBase
     const seq = id.seq - this.#seqBase
-    let low = 0
-    let high = count
-    while (low < high) {
-      const middle = (low + high) >>> 1
-      const found = this.#ms[middle]!
-      if (found < ms || (found === ms && this.#seq[middle]! < seq)) low = middle + 1
-      else high = middle
-    }
-    return low
+    return count === 0 || this.#isBelow(count - 1, ms, seq) ? count : this.#search(ms, seq, count)
   }
 
   /** Keeps the first `kept` rows, and has room for `rows`. */
@@ -124,6 +121,40 @@ export class IdColumns {
         kept,
       )
     }
+  }
+
+  /** The last of the `count` rows is not below the ID. */
+  #search(ms: number, seq: number, count: number): number {
+    const firstMs = this.#ms[0]!
+    const spanMs = this.#ms[count - 1]! - firstMs
+    // An ID before the first gives a guess below 0.
+    const guess = spanMs === 0 ? count >>> 1 : Math.max(Math.trunc(((ms - firstMs) / spanMs) * (count - 1)), 0)
+    let low = 0
+    let high = count - 1
+    if (this.#isBelow(guess, ms, seq)) {
+      low = guess + 1
+      for (let step = 1; low + step <= high; step *= 2) {
+        if (this.#isBelow(low + step - 1, ms, seq)) low += step
+        else high = low + step - 1
+      }
+    } else {
+      high = guess
+      for (let step = 1; high - step >= low; step *= 2) {
+        if (this.#isBelow(high - step, ms, seq)) low = high - step + 1
+        else high -= step
+      }
+    }
+    while (low < high) {
+      const middle = (low + high) >>> 1
+      if (this.#isBelow(middle, ms, seq)) low = middle + 1
+      else high = middle
+    }
+    return low
+  }
+
+  #isBelow(row: number, ms: number, seq: number): boolean {
+    const found = this.#ms[row]!
+    return found < ms || (found === ms && this.#seq[row]! < seq)
   }
 
   #widenMs(): number {

@@ -215,14 +215,7 @@ export class PendingBlock {
   }
 
   #lowerBoundIn(id: NumberId, from: number, end: number): number {
-    let low = from
-    let high = end
-    while (low < high) {
-      const middle = (low + high) >>> 1
-      if (this.compare(middle, id) < 0) low = middle + 1
-      else high = middle
-    }
-    return low
+    return this.#columns.lowerBound(id, this.#start + from, this.#start + end) - this.#start
   }
 
   #own(owner: number, rows: number): void {

@@ -94,6 +94,37 @@ export class PendingColumns {
     return ms === 0 ? this.#seqBase + columns.seq[at]! - id.seq : ms
   }
 
+  /**
+   * The first of the places from `start` to `end - 1`, which ascend, whose ID is not below the given one; `end` when all
+   * are. Begins where the ID would be if time passed evenly, as in id-columns.ts: a claim among ten million waits for memory
+   * less often. Hot.
+   */
+  lowerBound(id: NumberId, start: number, end: number): number {
+    const columns = this.#columns
+    if (columns.isWide || start === end || id.wide !== undefined) return this.#search(id, start, end)
+    if (this.compare(end - 1, id) < 0) return end
+    const firstMs = columns.ms[start]!
+    const spanMs = columns.ms[end - 1]! - firstMs
+    if (spanMs === 0) return this.#search(id, start, end)
+    const share = Math.max((id.ms - this.#msBase - firstMs) / spanMs, 0)
+    let low = start
+    let high = start + Math.trunc(share * (end - 1 - start))
+    if (this.compare(high, id) < 0) {
+      low = high + 1
+      high = end - 1
+      for (let step = 1; low + step <= high; step *= 2) {
+        if (this.compare(low + step - 1, id) < 0) low += step
+        else high = low + step - 1
+      }
+    } else {
+      for (let step = 1; high - step >= low; step *= 2) {
+        if (this.compare(high - step, id) < 0) low = high - step + 1
+        else high -= step
+      }
+    }
+    return this.#search(id, low, high)
+  }
+
   /** Returns by how many bytes the columns grew because this is the first row to need wide ones. */
   write(at: number, id: NumberId, record: PendingRecord): number {
     const grown = !this.#columns.isWide && !this.#fitsNarrow(id, record) ? this.#widen() : 0
@@ -145,6 +176,17 @@ export class PendingColumns {
     const old = this.#columns
     if (old.isWide) this.#columns = copied(old, wideColumns(places), start, end)
     else this.#columns = copied(old, narrowColumns(places), start, end)
+  }
+
+  #search(id: NumberId, start: number, end: number): number {
+    let low = start
+    let high = end
+    while (low < high) {
+      const middle = (low + high) >>> 1
+      if (this.compare(middle, id) < 0) low = middle + 1
+      else high = middle
+    }
+    return low
   }
 
   #fitsNarrow(id: NumberId, record: PendingRecord): boolean {
