@@ -120,8 +120,10 @@ export class PendingList {
     while (row < end) {
       if (block === undefined || block.isFull) {
         segment.ids.read(row, id)
-        // Behind a full block the next will be full as well, most likely.
-        block = PendingBlock.of(id, record, this.#meter, block && BLOCK_ROWS_MAX / 4)
+        // Behind a full block the next will be full as well, most likely. The first takes the run: growing to 100 rows took
+        // 50 ns a row where a consumer acknowledges all before it reads on.
+        const places = block === undefined ? Math.min(end - row, BLOCK_ROWS_MAX) : BLOCK_ROWS_MAX / 4
+        block = PendingBlock.of(id, record, this.#meter, places)
         this.#addBlock(this.#blocks.length, block)
         row++
         this.#size++

@@ -28,6 +28,8 @@ import { toEntryId } from './embedded-codec.ts'
 
 /** Values of a page share one array up to so many bytes, so that holding on to one entry keeps no more than that alive. */
 const PAGE_BYTES_MAX = 16_384
+/** What stands before a short value in an arena. */
+const HEADER_BYTES = 1
 const ENTRY_BYTES_MAX = 1 << 30
 const PLAIN_DIGITS_MAX = 15
 const DASH = 0x2d
@@ -65,7 +67,7 @@ export class HotPaths {
     const page = new Page()
     for (let i = 0; i < count && cursor.next(); i++) {
       const { entry } = cursor
-      entries.push({ id: this.#entryId(entry.id), fields: page.fields(entry) })
+      entries.push({ id: this.#entryId(entry.id), fields: page.fields(entry, count - i) })
     }
     cursor.close()
     return entries
@@ -100,14 +102,24 @@ interface EntryBytes {
   readonly valueEnds: Int32Array
 }
 
-/** Copies of the fields of one read: names once, values one after the other. */
+/**
+ * Copies of the fields of one read: names once, values together with those behind them, which lie there in the order in
+ * which they are read. A copy and a view for each took 60 ns more (28 bytes, Node 20).
+ *
+ *   arena   │ … 5 d e l t a 2 h i 5 w o r l d … │
+ *                 └────── one copy ─────────┘
+ *   fields  [name, delta]  [name, hi]  [name, world]      views of it
+ */
 class Page {
   #names: NameSet | undefined
   #copiedNames: readonly Uint8Array[] = []
+  #arena: Uint8Array | undefined
   #bytes = new Uint8Array(0)
-  #used = 0
+  /** Where in the arena the copied bytes begin. */
+  #start = 0
 
-  fields(entry: EntryBytes): Uint8Array[] {
+  /** `left`: how many entries the read has from this one on. */
+  fields(entry: EntryBytes, left: number): Uint8Array[] {
     if (entry.names !== this.#names) {
       this.#names = entry.names
       this.#copiedNames = entry.names.names.map((name) => name.slice())
@@ -115,23 +127,27 @@ class Page {
     const names = this.#copiedNames
     const fields: Uint8Array[] = []
     for (let i = 0; i < names.length; i++) {
-      fields.push(names[i]!, this.#copy(entry.arena, entry.valueStarts[i]!, entry.valueEnds[i]!))
+      const start = entry.valueStarts[i]!
+      const end = entry.valueEnds[i]!
+      if (!this.#has(entry.arena, start, end)) this.#copy(entry, i, left)
+      fields.push(names[i]!, this.#bytes.subarray(start - this.#start, end - this.#start))
     }
     return fields
   }
 
-  #copy(from: Uint8Array, start: number, end: number): Uint8Array {
-    const length = end - start
-    if (length > PAGE_BYTES_MAX / 4) return from.slice(start, end)
-    if (this.#used + length > this.#bytes.length) {
-      this.#bytes = new Uint8Array(Math.max(length, Math.min(PAGE_BYTES_MAX, this.#bytes.length * 4 || 1024)))
-      this.#used = 0
-    }
-    const bytes = this.#bytes
-    const at = this.#used
-    for (let i = 0; i < length; i++) bytes[at + i] = from[start + i]!
-    this.#used = at + length
-    return bytes.subarray(at, at + length)
+  #has(arena: Uint8Array, start: number, end: number): boolean {
+    return arena === this.#arena && start >= this.#start && end <= this.#start + this.#bytes.length
+  }
+
+  /** From the `i`-th value on, as much as the read would take if all entries were as long as this one. */
+  #copy(entry: EntryBytes, i: number, left: number): void {
+    const start = entry.valueStarts[i]!
+    const last = entry.valueEnds[this.#copiedNames.length - 1]!
+    const entryBytes = last - entry.valueStarts[0]! + HEADER_BYTES
+    const wanted = Math.min(entryBytes * left - (start - entry.valueStarts[0]!), PAGE_BYTES_MAX)
+    this.#arena = entry.arena
+    this.#start = start
+    this.#bytes = entry.arena.slice(start, Math.max(start + wanted, entry.valueEnds[i]!))
   }
 }
 
