@@ -9,9 +9,12 @@
  * At full rate the engine's own `append` stands beside connect(): the same database called directly, synchronous, without
  * a promise or an ID as text. Its ratio has a line of its own, as the bar asks for any setting.
  *
- * Each way runs in turn, several rounds, median. All in memory only.
+ * Each way runs in turn, several rounds, median; the best way of each side counts. All in memory only.
  *
  *   npm run bench -- embedded [--runs 5] [--scale 1]
+ *
+ * Beside each rate stands the processor time that the Node process spent on one entry (of the clients without what
+ * redis-server spends): it hardly depends on what else the machine does.
  *
  * Does not show: durability, other processes that use the same streams, a network.
  */
@@ -93,6 +96,12 @@ const rows: readonly Row[] = [
         name: 'millrace, 1,000 in flight',
         times: 400_000,
         run: async (n) => await window(n, addMillrace),
+      },
+      {
+        side: 'millrace',
+        name: 'millrace, awaited one by one',
+        times: 400_000,
+        run: async (n) => await oneByOne(n, addMillrace),
       },
       { side: 'engine', name: 'append of @millrace/engine', times: 400_000, run: appendDirectly },
       {
@@ -200,6 +209,10 @@ async function cycleNodeRedis(times: number): Promise<void> {
   }
 }
 
+function whole(value: number): string {
+  return Math.round(value).toLocaleString('en')
+}
+
 /** An empty stream and group on both sides. */
 async function reset(): Promise<void> {
   database = new Database()
@@ -212,23 +225,30 @@ async function reset(): Promise<void> {
 
 async function measure(row: Row): Promise<boolean> {
   const rates = row.ways.map((): number[] => [])
+  const costs = row.ways.map((): number[] => [])
   for (const way of row.ways) await way.run(Math.round(Math.min(way.times, 20_000)))
   for (let run = 0; run < runs; run++) {
     for (const [i, way] of row.ways.entries()) {
       await reset()
       const times = Math.max(page, Math.round((way.times * scale) / page) * page)
       const startMs = performance.now()
+      const before = process.cpuUsage()
       await way.run(times)
+      const { user, system } = process.cpuUsage(before)
+      costs[i]!.push(((user + system) * 1000) / times)
       rates[i]!.push(times / ((performance.now() - startMs) / 1000))
     }
   }
   const medians = rates.map(median)
-  const best = Math.max(...medians.filter((_, i) => row.ways[i]!.side === 'client'))
-  const ratio = medians[0]! / best
+  const bestOf = (side: Way['side']): number => Math.max(...medians.filter((_, i) => row.ways[i]!.side === side))
+  const best = bestOf('client')
+  const ratio = bestOf('millrace') / best
   const engine = row.ways.findIndex(({ side }) => side === 'engine')
   console.log(`\n${row.name}`)
   for (const [i, way] of row.ways.entries())
-    console.log(`  ${way.name.padEnd(32)}${Math.round(medians[i]!).toLocaleString('en').padStart(12)} a second`)
+    console.log(
+      `  ${way.name.padEnd(32)}${whole(medians[i]!).padStart(12)} a second${whole(median(costs[i]!)).padStart(9)} ns`,
+    )
   console.log(`  ${ratio.toFixed(1)} times the best client (bar ${row.bar}${ratio >= row.bar ? '' : ', MISSED'})`)
   if (engine >= 0) console.log(`  ${(medians[engine]! / best).toFixed(1)} times with the engine called directly`)
   return ratio >= row.bar
