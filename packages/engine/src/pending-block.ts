@@ -14,7 +14,7 @@ import type { StreamId } from './id.ts'
 import type { IdColumns } from './id-columns.ts'
 import type { IdList } from './id-list.ts'
 import type { Meter } from './meter.ts'
-import { IdCell, toStreamId, type NumberId } from './number-id.ts'
+import { compareNumberIds, IdCell, toStreamId, type NumberId } from './number-id.ts'
 import { PendingColumns, type PendingRecord } from './pending-columns.ts'
 
 export const BLOCK_ROWS_MAX = 1024
@@ -30,6 +30,8 @@ export interface PendingRow extends PendingRecord {
 export type Removed = (owner: number, rows: number) => void
 
 export class PendingBlock {
+  /** An ID that none of its rows is below, by which the blocks of a list are in order. Only that of a first block moves. */
+  readonly fence: IdCell
   readonly #columns: PendingColumns
   #start = 0
   #end = 0
@@ -38,6 +40,7 @@ export class PendingBlock {
   readonly #meter: Meter
 
   private constructor(first: NumberId, timeMs: number, places: number, meter: Meter) {
+    this.fence = IdCell.copyOf(first)
     this.#columns = new PendingColumns(first, timeMs, places)
     this.#meter = meter
     meter.add(OVERHEAD_BYTES + this.#columns.byteLength)
@@ -116,6 +119,7 @@ export class PendingBlock {
     assert(!this.isFull, 'insert into a full block')
     this.#open(row)
     this.#write(row, id, record)
+    if (row === 0 && compareNumberIds(id, this.fence) < 0) this.fence.copy(id)
     this.#own(record.owner, 1)
   }
 

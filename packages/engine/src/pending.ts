@@ -16,7 +16,7 @@ import { Fences } from './fences.ts'
 import type { StreamId } from './id.ts'
 import type { IdList } from './id-list.ts'
 import type { Meter } from './meter.ts'
-import { IdCell, toStreamId, type NumberId } from './number-id.ts'
+import { compareNumberIds, IdCell, toStreamId, type NumberId } from './number-id.ts'
 import { BLOCK_ROWS_MAX, PendingBlock, type PendingRow, type Removed } from './pending-block.ts'
 import type { PendingRecord } from './pending-columns.ts'
 import type { SegmentRun } from './segment.ts'
@@ -31,7 +31,7 @@ export class PendingList {
   readonly #blocks: PendingBlock[] = []
   readonly #fences = new Fences()
   /** By the owner's number: the blocks with rows of its own. */
-  readonly #owned = new Map<number, PendingBlock[]>()
+  readonly #owned = new Map<number, OwnedBlocks>()
   #size = 0
   readonly #key = new IdCell()
   readonly #meter: Meter
@@ -150,7 +150,7 @@ export class PendingList {
     const owner = block.ownerAt(row)
     block.remove(row)
     this.#size--
-    if (!block.owners.has(owner)) this.#disown(owner, block, key)
+    if (!block.owners.has(owner)) this.#disown(owner, block)
     this.#tidy(index)
     return owner
   }
@@ -164,7 +164,7 @@ export class PendingList {
       const block = this.#blocks[index]!
       i += block.removeAll(ids, i, (owner, rows) => {
         this.#size -= rows
-        if (!block.owners.has(owner)) this.#disown(owner, block, id)
+        if (!block.owners.has(owner)) this.#disown(owner, block)
         removed(owner, rows)
       })
       this.#tidy(index)
@@ -183,9 +183,11 @@ export class PendingList {
 
   /** As `scan`, but only the records of one owner. */
   scanOwned(owner: number, from: StreamId, visit: (row: PendingRow) => boolean): void {
-    const blocks = this.#owned.get(owner) ?? []
+    const owned = this.#owned.get(owner)
+    if (owned === undefined) return
+    const { blocks, fences } = owned
     const id = IdCell.of(from)
-    for (let index = blockFor(blocks, id); index < blocks.length; index++) {
+    for (let index = fences.find(id); index < blocks.length; index++) {
       const block = blocks[index]!
       for (let row = block.lowerBound(id); row < block.size; row++) {
         if (block.ownerAt(row) === owner && !visit(block.rowAt(row))) return
@@ -203,7 +205,7 @@ export class PendingList {
     const isNew = !block.owners.has(record.owner)
     block.update(row, record)
     if (isNew) this.#own(record.owner, block)
-    if (!block.owners.has(before)) this.#disown(before, block, firstOf(block))
+    if (!block.owners.has(before)) this.#disown(before, block)
     return before
   }
 
@@ -229,7 +231,7 @@ export class PendingList {
     const before = [...block.owners.keys()]
     const upper = block.split()
     this.#addBlock(index + 1, upper)
-    for (const owner of before) if (!block.owners.has(owner)) this.#disown(owner, block, firstOf(block))
+    for (const owner of before) if (!block.owners.has(owner)) this.#disown(owner, block)
   }
 
   /** After rows of a block were removed. */
@@ -254,7 +256,7 @@ export class PendingList {
     const block = this.#blocks[index]!
     const following = this.#blocks[index + 1]!
     const gained = [...following.owners.keys()].filter((owner) => !block.owners.has(owner))
-    for (const owner of following.owners.keys()) this.#disown(owner, following, firstOf(following))
+    for (const owner of following.owners.keys()) this.#disown(owner, following)
     block.absorb(following)
     this.#blocks.splice(index + 1, 1)
     this.#fences.remove(index + 1, 1)
@@ -263,7 +265,7 @@ export class PendingList {
   }
 
   #addBlock(index: number, block: PendingBlock): void {
-    this.#fences.insert(index, firstOf(block))
+    this.#fences.insert(index, block.fence)
     if (index === this.#blocks.length) this.#blocks.push(block)
     else this.#blocks.splice(index, 0, block)
     for (const owner of block.owners.keys()) this.#own(owner, block)
@@ -276,26 +278,34 @@ export class PendingList {
   }
 
   #own(owner: number, block: PendingBlock): void {
-    const blocks = this.#owned.get(owner)
-    if (blocks === undefined) {
-      this.#owned.set(owner, [block])
-      return
-    }
+    let owned = this.#owned.get(owner)
+    if (owned === undefined) this.#owned.set(owner, (owned = { blocks: [], fences: new Fences() }))
+    const { blocks, fences } = owned
     // The end is where a new block nearly always belongs.
-    const first = firstOf(block)
-    const at = blocks.at(-1)!.compare(0, first) < 0 ? blocks.length : placeOf(blocks, block, first)
+    const isLast = blocks.length === 0 || compareNumberIds(blocks.at(-1)!.fence, block.fence) < 0
+    const at = isLast
+      ? blocks.length
+      : fences.find(block.fence) + (compareNumberIds(blocks[0]!.fence, block.fence) < 0 ? 1 : 0)
+    fences.insert(at, block.fence)
     blocks.splice(at, 0, block)
   }
 
-  /** `near` is, or was, an ID in the block, which may be empty now. */
-  #disown(owner: number, block: PendingBlock, near: NumberId): void {
-    const blocks = this.#owned.get(owner)
-    assert(blocks !== undefined, 'an owner has the blocks of its rows')
-    const at = blocks[0] === block ? 0 : placeOf(blocks, block, near)
+  #disown(owner: number, block: PendingBlock): void {
+    const owned = this.#owned.get(owner)
+    assert(owned !== undefined, 'an owner has the blocks of its rows')
+    const { blocks, fences } = owned
+    const at = blocks[0] === block ? 0 : fences.find(block.fence)
     assert(blocks[at] === block, 'an owner has the block of its row')
+    fences.remove(at, 1)
     blocks.splice(at, 1)
     if (blocks.length === 0) this.#owned.delete(owner)
   }
+}
+
+/** The blocks in which an owner has rows, in order, and their fences: a place among thousands is found in those alone. */
+interface OwnedBlocks {
+  readonly blocks: PendingBlock[]
+  readonly fences: Fences
 }
 
 function idOf(block: PendingBlock | undefined, row: (block: PendingBlock) => number): StreamId | undefined {
@@ -303,37 +313,4 @@ function idOf(block: PendingBlock | undefined, row: (block: PendingBlock) => num
   const id = new IdCell()
   block.readId(row(block), id)
   return toStreamId(id)
-}
-
-function firstOf(block: PendingBlock): IdCell {
-  const id = new IdCell()
-  block.readId(0, id)
-  return id
-}
-
-/** The first block whose last ID is not below the given one; else the last block (0 when there is none). */
-function blockFor(blocks: readonly PendingBlock[], id: NumberId): number {
-  let low = 0
-  let high = blocks.length - 1
-  while (low < high) {
-    const middle = (low + high) >>> 1
-    const block = blocks[middle]!
-    if (block.compare(block.size - 1, id) < 0) low = middle + 1
-    else high = middle
-  }
-  return Math.max(low, 0)
-}
-
-/** Where `block`, which holds or held the ID, is or belongs. */
-function placeOf(blocks: readonly PendingBlock[], block: PendingBlock, id: NumberId): number {
-  let low = 0
-  let high = blocks.length
-  while (low < high) {
-    const middle = (low + high) >>> 1
-    const other = blocks[middle]!
-    if (other === block) return middle
-    if (other.compare(0, id) < 0) low = middle + 1
-    else high = middle
-  }
-  return low
 }
