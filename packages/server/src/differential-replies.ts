@@ -15,6 +15,8 @@ import { isSameButClock, treeOf, type Tree } from './differential-tree.ts'
 export class ReplyComparer {
   /** How often each listed difference was met. */
   readonly hits: Map<string, number>
+  /** How far times may be apart: for how long it is not known when each server has run a command, and the one it is about. */
+  clockMsMax = 0
   #queued: (readonly string[])[] | undefined = undefined
 
   constructor(hits: Map<string, number> = new Map()) {
@@ -48,17 +50,18 @@ export class ReplyComparer {
 
   #matches(args: readonly string[], ours: Tree, theirs: Tree): boolean {
     let [mine, other] = [ours, theirs]
-    if (isSameButClock(args, mine, other)) return true
+    if (isSameButClock(args, mine, other, this.clockMsMax)) return true
     const met: string[] = []
     for (const allowed of allowedReplies) {
       if (allowed.explains?.({ args, ours: mine, theirs: other }) === true) return this.#count([allowed.name])
       if (allowed.without === undefined) continue
       const [left, otherLeft] = [allowed.without(args, mine), allowed.without(args, other)]
-      if (isSameButClock(args, left, mine) && isSameButClock(args, otherLeft, other)) continue
+      if (isSameButClock(args, left, mine, this.clockMsMax) && isSameButClock(args, otherLeft, other, this.clockMsMax))
+        continue
       met.push(allowed.name)
       mine = left
       other = otherLeft
-      if (isSameButClock(args, mine, other)) return this.#count(met)
+      if (isSameButClock(args, mine, other, this.clockMsMax)) return this.#count(met)
     }
     return false
   }

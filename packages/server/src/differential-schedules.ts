@@ -61,6 +61,11 @@ class Line {
     if (/^(?:multi|watch|select)$/i.test(args[0]!)) this.#isDirty = true
   }
 
+  /** Times may be so far apart. */
+  allow(clockMsMax: number): void {
+    this.#comparer.clockMsMax = clockMsMax
+  }
+
   /** Waits for the next reply on both sides. */
   async settle(): Promise<Omit<ScheduleDifference, 'step'> | undefined> {
     const [ours, theirs] = await Promise.all([this.ours.wire.take(1), this.theirs.wire.take(1)])
@@ -106,6 +111,7 @@ export class Stage {
   readonly #control: readonly [ours: Wire, theirs: Wire]
   readonly #hits: Map<string, number>
   readonly #lines: Line[] = []
+  #startedMs = 0
 
   private constructor(ports: Ports, protocol: 2 | 3, options: { control: [Wire, Wire]; hits: Map<string, number> }) {
     this.#ports = ports
@@ -126,10 +132,16 @@ export class Stage {
   /** Plays one from empty servers; the first difference, if there is one. */
   async play(steps: readonly Step[]): Promise<ScheduleDifference | undefined> {
     await this.#prepare()
+    this.#startedMs = performance.now()
     const found = await this.#playAll(steps)
     // Connections that still wait, or are in the middle of something, end here; the others serve the next schedule.
     for (const line of this.#lines) if (found !== undefined || !line.isClean) line.close()
     return found
+  }
+
+  /** Since the schedule began: no two times of it are further apart. */
+  get #passedMs(): number {
+    return performance.now() - this.#startedMs
   }
 
   async #playAll(steps: readonly Step[]): Promise<ScheduleDifference | undefined> {
@@ -177,6 +189,7 @@ export class Stage {
     let [ours, theirs] = await this.#blocked()
     await new Promise((resolve) => setImmediate(resolve))
     for (const other of this.#lines) {
+      other.allow(this.#passedMs)
       const found = other.compare()
       if (found !== undefined) return found
     }
@@ -198,7 +211,9 @@ export class Stage {
         ['TYPE', key],
       ]) {
         const [ours, theirs] = await this.#ask(...args)
-        if (!new ReplyComparer(this.#hits).isSame(args, ours, theirs)) return { what: args.join(' '), ours, theirs }
+        const comparer = new ReplyComparer(this.#hits)
+        comparer.clockMsMax = this.#passedMs
+        if (!comparer.isSame(args, ours, theirs)) return { what: args.join(' '), ours, theirs }
       }
     }
     return undefined

@@ -4,15 +4,21 @@
  *   *2\r\n:5\r\n$1\r\na\r\n   ──►   ['*', ':5', '$a']
  *
  * Of the clock depend idle times, times to live and the moments in XINFO alone, each at its own place in its own command's
- * reply: these are masked, and must lie near each other.
+ * reply: these are masked, and must lie as near each other as the time allows that the commands took.
  */
 import { ReplyReader, type ReplyValue } from '@millrace/protocol'
 
 /** A reply as text and lists: `+OK`, `:5`, `$abc`, `_`; lists begin with their type, `*`, `%` (keys and values in turn), `~`. */
 export type Tree = string | Tree[]
 
-/** The servers run a command within so many milliseconds of each other, in which idle times and moments may differ. */
-const CLOCK_MS_MAX = 2000
+/** Of both servers' clocks, which they read once for several commands. */
+const CLOCK_SLACK_MS = 5
+
+interface Time {
+  readonly ms: number
+  /** It is told in so many milliseconds. */
+  readonly unitMs: number
+}
 
 export function treeOf(frame: string): Tree {
   const reader = new ReplyReader()
@@ -49,17 +55,20 @@ function tree(value: ReplyValue): Tree {
   }
 }
 
-/** Whether two replies to a command are the same but for what the clock decides. */
-export function isSameButClock(args: readonly string[], ours: Tree, theirs: Tree): boolean {
-  const [ourTimes, theirTimes]: [number[], number[]] = [[], []]
+/** Whether two replies to a command are the same but for times, which may differ by so many milliseconds. */
+export function isSameButClock(args: readonly string[], ours: Tree, theirs: Tree, clockMsMax: number): boolean {
+  const [ourTimes, theirTimes]: [Time[], Time[]] = [[], []]
   const mine = masked(args, ours, ourTimes)
   const other = masked(args, theirs, theirTimes)
   if (JSON.stringify(mine) !== JSON.stringify(other)) return false
-  return ourTimes.every((time, i) => Math.abs(time - theirTimes[i]!) <= CLOCK_MS_MAX)
+  return ourTimes.every(({ ms, unitMs }, i) => {
+    const roundedMs = unitMs === 1 ? 0 : unitMs
+    return Math.abs(ms - theirTimes[i]!.ms) <= clockMsMax + CLOCK_SLACK_MS + roundedMs
+  })
 }
 
 /** The reply with a mark in the place of each time; the times go into `times`. */
-function masked(args: readonly string[], reply: Tree, times: number[]): Tree {
+function masked(args: readonly string[], reply: Tree, times: Time[]): Tree {
   const name = args[0]!.toLowerCase()
   const second = args[1]?.toLowerCase()
   if (name === 'xpending' && args.length > 3) return maskRows(reply, times)
@@ -70,7 +79,7 @@ function masked(args: readonly string[], reply: Tree, times: number[]): Tree {
 }
 
 /** Rows of a pending list: `[id, consumer, time, count]`, and `[id, time, count]` inside a consumer. */
-function maskRows(reply: Tree, times: number[]): Tree {
+function maskRows(reply: Tree, times: Time[]): Tree {
   if (!Array.isArray(reply)) return reply
   return reply.map((row) => {
     if (!Array.isArray(row) || (row.length !== 5 && row.length !== 4)) return row
@@ -82,7 +91,7 @@ function maskRows(reply: Tree, times: number[]): Tree {
 const timeFields = new Set(['$idle', '$inactive', '$seen-time', '$active-time'])
 
 /** A map, or what RESP2 makes of it: the values of the fields that tell times, however deep. */
-function maskFields(reply: Tree, times: number[]): Tree {
+function maskFields(reply: Tree, times: Time[]): Tree {
   if (!Array.isArray(reply)) return reply
   return reply.map((item, i) => {
     const field = i > 0 ? reply[i - 1]! : ''
@@ -93,8 +102,8 @@ function maskFields(reply: Tree, times: number[]): Tree {
 }
 
 /** -1 and -2 say that there is no time, and stay. */
-function maskTime(item: Tree, times: number[], unitMs: number): Tree {
+function maskTime(item: Tree, times: Time[], unitMs: number): Tree {
   if (typeof item !== 'string' || !/^:\d+$/.test(item)) return item
-  times.push(Number(item.slice(1)) * unitMs)
+  times.push({ ms: Number(item.slice(1)) * unitMs, unitMs })
   return ':time'
 }

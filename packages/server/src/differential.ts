@@ -34,6 +34,7 @@ export class History {
   readonly #ours: Wire
   readonly #theirs: Wire
   readonly #comparer: ReplyComparer
+  #longestMs = 0
 
   private constructor(ours: Wire, theirs: Wire, comparer: ReplyComparer) {
     this.#ours = ours
@@ -57,9 +58,13 @@ export class History {
   /** Sends all of them at once; the first difference, if there is one. */
   async run(commands: readonly Args[]): Promise<Difference | undefined> {
     const bytes = encodeAll(commands)
+    const startedMs = performance.now()
     this.#ours.send(bytes)
     this.#theirs.send(bytes)
     const [ours, theirs] = await Promise.all([this.#ours.take(commands.length), this.#theirs.take(commands.length)])
+    // An idle time reaches from one pipeline, perhaps the longest, to this one.
+    this.#longestMs = Math.max(this.#longestMs, performance.now() - startedMs)
+    this.#comparer.clockMsMax = 2 * this.#longestMs
     for (let index = 0; index < commands.length; index++) {
       const [mine = 'closed', other = 'closed'] = [ours[index], theirs[index]]
       const args = commands[index]!
