@@ -19,6 +19,8 @@ export class ConfigError extends Error {
 }
 
 export type ConfigListener = (name: string, value: string) => void
+/** Throws a `ConfigError` when these, by their names, cannot be; nothing has changed then. */
+export type ConfigCheck = (wanted: ReadonlyMap<string, string>) => void
 
 const OUTPUT_LIMITS = 'client-output-buffer-limit'
 
@@ -28,6 +30,7 @@ export class Config {
   readonly #texts = new Map<string, string>()
   readonly #numbers = new Map<string, number>()
   readonly #listeners: ConfigListener[] = []
+  readonly #checks: ConfigCheck[] = []
 
   /** `given` are texts by name, of parameters that only the start can set too; throws a `ConfigError` for a bad one. */
   constructor(settings: Settings, given: Readonly<Record<string, string>> = {}) {
@@ -78,6 +81,11 @@ export class Config {
     this.#listeners.push(listener)
   }
 
+  /** Is asked before CONFIG SET changes anything, about values that are right by themselves. */
+  onCheck(check: ConfigCheck): void {
+    this.#checks.push(check)
+  }
+
   /** Changes all of these, or throws a `ConfigError` and changes none. */
   set(pairs: readonly (readonly [name: string, text: string])[]): void {
     for (const [name] of pairs) {
@@ -92,6 +100,8 @@ export class Config {
       if (parameter.isImmutable === true) throw refused(parameter, "can't set immutable config")
       changed.set(parameter, readValue(parameter, text))
     }
+    const wanted = new Map(Array.from(changed, ([{ name }, text]) => [name, text]))
+    for (const check of this.#checks) check(wanted)
     for (const [parameter, text] of changed) this.#keep(parameter, text)
     for (const [parameter] of changed) {
       this.#apply(parameter)

@@ -14,6 +14,7 @@ import { connect as connectTls, type ConnectionOptions, type TLSSocket } from 'n
 import { temporaryDirectory } from '@millrace/testing'
 import { afterEach, expect, it } from 'vitest'
 import type { ServerOptions } from './options.ts'
+import { Wire } from './differential-wire.ts'
 import { Server } from './server.ts'
 
 const certificates = join(import.meta.dirname, 'testing', 'tls')
@@ -219,6 +220,42 @@ it('reads its certificate again, and keeps the old one when the new one is not r
   copyFileSync(certificate('client.key'), keyFile)
   server.reloadTls()
   expect(await serial()).not.toBe(before)
+})
+
+it('takes other TLS files by CONFIG SET, and stays with those it has when they do not fit', async () => {
+  const server = await start({ tls: { port: 0, certFile: tls.certFile, keyFile: tls.keyFile } })
+  const wire = await Wire.connect(server.port)
+  const serial = async (): Promise<string> =>
+    await new Promise((resolve, reject) => {
+      const socket = connectTls({ port: server.tlsPort, host: '127.0.0.1', ca }, () => {
+        resolve(socket.getPeerCertificate().serialNumber)
+        socket.destroy()
+      })
+      socket.once('error', reject)
+    })
+  const before = await serial()
+  const [cert, key] = [certificate('client.crt'), certificate('client.key')]
+  const refusal = "-ERR CONFIG SET failed (possibly related to argument 'tls-cert-file') - "
+  expect(await wire.ask('CONFIG', 'SET', 'tls-cert-file', cert)).toContain(
+    `${refusal}The TLS certificate and key cannot`,
+  )
+  expect(await wire.ask('CONFIG', 'SET', 'tls-cert-file', '/nowhere', 'maxclients', '7')).toBe(
+    `${refusal}Cannot read the TLS certificate /nowhere: there is no such file or directory\r\n`,
+  )
+  expect(await wire.ask('CONFIG', 'SET', 'tls-ca-cert-file', cert)).toContain('CA certificates cannot begin')
+  expect(await serial()).toBe(before)
+  expect(server.state.settings.maxClients).toBe(10_000)
+  expect(await wire.ask('CONFIG', 'SET', 'tls-cert-file', cert, 'tls-key-file', key)).toBe('+OK\r\n')
+  expect(await serial()).not.toBe(before)
+  expect(await wire.ask('CONFIG', 'GET', 'tls-key-file')).toContain(key)
+  wire.destroy()
+})
+
+it('refuses TLS files where there is no TLS', async () => {
+  const server = await start({})
+  const wire = await Wire.connect(server.port)
+  expect(await wire.ask('CONFIG', 'SET', 'tls-key-file', 'a')).toContain('this server was started without TLS')
+  wire.destroy()
 })
 
 it('says which TLS file it cannot read', async () => {

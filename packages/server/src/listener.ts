@@ -12,7 +12,7 @@ import { connect, createServer, isIPv6, type AddressInfo, type Server as NetServ
 import { dirname, join } from 'node:path'
 import { createServer as createTlsServer, type TlsOptions as SecureOptions, type TLSSocket } from 'node:tls'
 import { SocketConnection, type SocketNames } from './connection.ts'
-import type { TlsOptions } from './options.ts'
+import type { TlsFiles, TlsOptions } from './options.ts'
 import type { ServerState } from './server-state.ts'
 import { sharingReads } from './shared-reads.ts'
 
@@ -37,8 +37,8 @@ export interface Listener {
   readonly port: number
   /** No more clients; those that are connected stay. */
   close(): Promise<void>
-  /** TLS: reads the files again, for connections to come. */
-  reload(): void
+  /** TLS: reads the files again, these in place of those before, for connections to come. */
+  reload(files?: TlsFiles): void
 }
 
 export async function listenTcp(state: ServerState, host: string, port: number): Promise<Listener> {
@@ -72,7 +72,12 @@ export async function listenTls(state: ServerState, host: string, options: TlsOp
     { host, port: options.port, backlog: BACKLOG, exclusive: true },
     `${bracketed(host)}:${options.port}`,
   )
-  const listener = tcpListener('tls', server, host, () => usable(() => server.setSecureContext(secureOptions(options))))
+  let current = options
+  const listener = tcpListener('tls', server, host, (files) => {
+    const next = { ...current, ...files }
+    usable(() => server.setSecureContext(secureOptions(next)))
+    current = next
+  })
   const close = async (): Promise<void> => {
     for (const socket of handshakes) socket.destroy()
     await listener.close()
@@ -161,7 +166,7 @@ export function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || /^(::ffff:)?127\.\d+\.\d+\.\d+$/.test(host)
 }
 
-function tcpListener(kind: 'tcp' | 'tls', server: NetServer, host: string, reload: () => void): Listener {
+function tcpListener(kind: 'tcp' | 'tls', server: NetServer, host: string, reload: Listener['reload']): Listener {
   // A TCP server that listens has an address with a port.
   const { port } = server.address() as AddressInfo
   return { kind, address: `${bracketed(host)}:${port}`, port, close: () => closed(server), reload }

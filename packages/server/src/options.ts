@@ -10,14 +10,17 @@ import type { Env } from '@millrace/engine'
 import type { RequestLimits } from '@millrace/protocol'
 import type { NativeScript } from './native-scripts.ts'
 
-export interface TlsOptions {
-  /** TCP port for TLS; 0: a free one. */
-  readonly port: number
-  /** Files, PEM: read at the start and at `reloadTls`. */
+/** PEM: read at the start, at `reloadTls`, and when CONFIG SET names others (`tls-cert-file`, `tls-key-file`, `tls-ca-cert-file`). */
+export interface TlsFiles {
   readonly certFile: string
   readonly keyFile: string
   /** Whose certificates clients may show. */
   readonly caFile?: string
+}
+
+export interface TlsOptions extends TlsFiles {
+  /** TCP port for TLS; 0: a free one. */
+  readonly port: number
   /** Whether clients have to show a certificate. Default: `yes` where there is a CA file, as Redis. */
   readonly clients?: 'yes' | 'no' | 'optional'
 }

@@ -5,11 +5,13 @@
  */
 import { isIP } from 'node:net'
 import { CommandTable } from './command-table.ts'
+import { ConfigError } from './config.ts'
 import { codeOf, isLoopback, ListenError, listenTcp, listenTls, listenUnix, type Listener } from './listener.ts'
 import type { ServerOptions } from './options.ts'
 import { ServerState } from './server-state.ts'
 
 const PORT = 6379
+const tlsFiles = ['tls-cert-file', 'tls-key-file', 'tls-ca-cert-file'] as const
 const LIMIT_MS = 5000
 const POLL_MS = 20
 /** How long a socket may wait for its peer's end once all of it is sent. */
@@ -49,6 +51,7 @@ export class Server {
     const server = new Server(state, listeners)
     if (options.port !== false) state.config.tell('port', String(server.port))
     if (options.tls !== undefined) state.config.tell('tls-port', String(server.tlsPort))
+    state.config.onCheck((wanted) => server.#useTlsFiles(wanted))
     state.shutDown = options.shutdown ?? (() => void server.close())
     return server
   }
@@ -65,6 +68,27 @@ export class Server {
   /** Reads the TLS files again, for connections to come. Throws a `ListenError`, and goes on with the old ones, if it cannot. */
   reloadTls(): void {
     for (const listener of this.listeners) listener.reload()
+  }
+
+  /** CONFIG SET tls-…-file, the same name again included: for connections to come. */
+  #useTlsFiles(wanted: ReadonlyMap<string, string>): void {
+    const name = tlsFiles.find((each) => wanted.has(each))
+    if (name === undefined) return
+    const { config, options } = this.state
+    const fail = (reason: string): never => {
+      throw new ConfigError(`CONFIG SET failed (possibly related to argument '${name}') - ${reason}`)
+    }
+    if (options.tls === undefined) return fail('this server was started without TLS')
+    const [certFile, keyFile, caFile] = tlsFiles.map((each) => wanted.get(each) ?? config.text(each))
+    // Whether clients are asked for certificates is the listener's for its life.
+    if ((caFile === '') !== (options.tls.caFile === undefined)) return fail('CA certificates cannot begin or end here')
+    try {
+      const files = { certFile: certFile!, keyFile: keyFile!, ...(caFile === '' ? {} : { caFile: caFile! }) }
+      for (const listener of this.listeners) listener.reload(files)
+    } catch (error) {
+      if (error instanceof ListenError) return fail(error.message)
+      throw error
+    }
   }
 
   /** Ends in order: no new clients, what has been received is answered, sockets are ended; after `limitMs` they are cut. */

@@ -103,3 +103,10 @@ it('says of a command of another type of Redis why it is not here', async () => 
   expect(await talk.ask('NOSUCH a')).toBe("-ERR unknown command 'NOSUCH', with args beginning with: 'a'")
   expect(await talk.ask('COMMAND GETKEYS lpush a 1')).toBe('-ERR Invalid command specified')
 })
+
+// Strings are here for what stands beside a stream.
+it('says that LCS is not available', async () => {
+  expect(await talk.ask('LCS a b')).toBe(
+    "-ERR 'LCS' is not available: Millrace has streams and strings, no lists, sets, hashes or sorted sets, and of strings what a key beside a stream needs",
+  )
+})
