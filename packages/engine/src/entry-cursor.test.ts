@@ -1,4 +1,4 @@
-import { beforeEach, describe, expect, it } from 'vitest'
+import { beforeEach, describe, expect, it, vi } from 'vitest'
 import { append, deleteEntries } from './append.ts'
 import { Database } from './database.ts'
 import { EntryCursor } from './entry-cursor.ts'
@@ -108,6 +108,15 @@ describe('a cursor', () => {
     expect(walked()).toEqual(['18446744073709551615-18446744073709551615 f=v'])
     cursor.after(stream(), IdCell.of(ID_MAX), 5)
     expect(walked()).toEqual([])
+  })
+
+  it('looks at no segment beyond the one in which the range ends', () => {
+    for (let i = 1; i <= 60_000; i++) add(`${i}-0`, 'f', 'v')
+    expect(stream().segments.length).toBeGreaterThan(10)
+    const looks = vi.spyOn(stream(), 'segments', 'get')
+    const { forward, backward } = between('30000-0', '30002-0')
+    expect([forward.length, backward.length]).toEqual([3, 3])
+    expect(looks.mock.calls.length).toBeLessThan(8)
   })
 
   it('lets go of the stream when it is closed', () => {

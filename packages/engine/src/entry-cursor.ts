@@ -67,6 +67,8 @@ export class EntryCursor {
         segment.look(row, this.entry)
         return true
       }
+      // Where the range ends inside a segment, nothing of it is in those beyond.
+      if (this.#isBackward ? this.#end >= 0 : this.#end < segment.count) break
       this.#enter(this.#isBackward ? this.#index - 1 : this.#index + 1)
     }
     return false
