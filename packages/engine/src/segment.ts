@@ -83,7 +83,8 @@ export class Segment {
     // unused if not is less than a quarter of the stream.
     const share = Math.min(index / 4, 1)
     const rows = isFull ? Math.max(Math.trunc(before.#count * share), ROWS_MIN) : ROWS_MIN
-    const bytes = isFull ? Math.trunc(before.#arena.used * share * ARENA_MARGIN) : undefined
+    // What one large entry took is no measure for those after it.
+    const bytes = isFull ? Math.trunc(Math.min(before.#arena.used, ARENA_BYTES_MAX) * share * ARENA_MARGIN) : undefined
     return new Segment(IdColumns.create(first, isWide, rows), { rows, bytes }, meter)
   }
 

@@ -127,3 +127,11 @@ it('gives the memory of large entries back though each segment keeps one', () =>
   expect(stream.length).toBe(10)
   expect(meter.bytes - empty).toBeLessThan(4 * 10 * large.length)
 })
+
+it('makes no room for another large entry behind one', () => {
+  const stream = new Stream(new Meter())
+  stream.append(IdCell.of({ ms: 1n, seq: 0n }), packed(['f', 'x'.repeat(20_000_000)]), true)
+  const before = stream.memoryBytes
+  stream.append(IdCell.of({ ms: 2n, seq: 0n }), packed(['f', 'small']), false)
+  expect(stream.memoryBytes - before).toBeLessThan(1 << 20)
+})
