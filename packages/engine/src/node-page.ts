@@ -132,6 +132,14 @@ export class NodePage {
     this.#counts[node * 3 + LIVE]! -= entries
   }
 
+  /** The first and the last ID of the node are not above this one from now on. */
+  cap(node: number, id: NumberId, scratch: IdCell): void {
+    this.readFirst(node, scratch)
+    if (compareNumberIds(scratch, id) > 0) this.#write(node * 4 + FIRST, id)
+    this.readLast(node, scratch)
+    if (compareNumberIds(scratch, id) > 0) this.#write(node * 4 + LAST, id)
+  }
+
   /** The node is gone; `start` and `end` move over those at the edges that are. */
   remove(node: number): void {
     this.#counts[node * 3 + TOTAL] = 0

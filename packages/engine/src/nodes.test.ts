@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { append, trim } from './append.ts'
+import { append, deleteEntries, setLastId, trim } from './append.ts'
 import { Database } from './database.ts'
 import { length } from './read-range.ts'
 import { streamInfo } from './info.ts'
@@ -48,5 +48,41 @@ describe('nodes end where those of Redis end', () => {
     expect(streamInfo(database, 's', 0).nodeCount).toBe(nodes)
     expect(trim(database, 's', { keep: { kind: 'max-len', entries: 500 }, approximate: true }, 0)).toBe(removed)
     expect(length(database, 's', 0)).toBe(1000 - removed)
+  })
+})
+
+// Redis keeps the IDs of the deleted entries there, and then leaves 3-0 in the stream when it trims below 4-0.
+describe('a last node whose newest entries are deleted, after the last ID went back behind them', () => {
+  const database = new Database({ nodeEntriesMax: 2 })
+  const id = (ms: number): { ms: bigint; seq: bigint } => ({ ms: BigInt(ms), seq: 0n })
+  const add = (key: string, ms: number): unknown =>
+    append(database, { key, fields: ['f', 'v'], id: { kind: 'exact', id: id(ms) } }, 0)
+  /** A deletion is no longer known of once the highest deleted ID is set to a lower one. */
+  const goBack = (key: string, lastMs: number): void => {
+    setLastId(database, { key, lastId: id(9), entriesAdded: 2, maxDeletedId: id(1) }, 0)
+    setLastId(database, { key, lastId: id(lastMs) }, 0)
+  }
+  const below = (ms: number) => ({ keep: { kind: 'min-id', id: id(ms) } }) as const
+
+  it('ends before the nodes to come', () => {
+    add('s', 1)
+    add('s', 9)
+    deleteEntries(database, 's', [id(9)], 0)
+    goBack('s', 2)
+    add('s', 3)
+    expect(streamInfo(database, 's', 0).nodeCount).toBe(2)
+    expect(trim(database, 's', below(4), 0)).toBe(2)
+  })
+
+  it('begins before the entries to come where it has none any more', () => {
+    add('t', 8)
+    add('t', 9)
+    deleteEntries(database, 't', [id(9)], 0)
+    expect(trim(database, 't', below(9), 0)).toBe(1)
+    goBack('t', 2)
+    database.limits = { entriesMax: 9, bytesMax: 4096 }
+    add('t', 3)
+    expect(streamInfo(database, 't', 0).nodeCount).toBe(1)
+    expect(deleteEntries(database, 't', [id(3)], 0)).toBe(1)
   })
 })

@@ -135,6 +135,12 @@ export class Nodes {
     page.lose(page.start, entries)
   }
 
+  /** IDs above this one, which are all of deleted entries, can come again: the last node is to begin and end no later. */
+  capLast(id: NumberId): void {
+    const page = this.#pages.at(-1)
+    page?.cap(page.end - 1, id, this.#scratch)
+  }
+
   /** Takes the nodes of another table; it has none of its own: for a copy of a stream. */
   copyFrom(other: Nodes): void {
     for (const page of other.#pages) this.#pages.push(NodePage.joined([page], this.#meter))

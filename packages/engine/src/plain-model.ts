@@ -136,6 +136,9 @@ export class PlainModel {
     const isLess = what.added !== undefined && what.added < stream.entries.length
     if (isLess) fail('SET_ID_BELOW_LENGTH')
     stream.last = what.last
+    // Only deleted ones are above it, and they may come again.
+    const tail = stream.nodes.at(-1)
+    if (tail !== undefined) tail.ids = tail.ids.map((id) => (id > what.last ? what.last : id))
     stream.added = what.added ?? stream.added
     for (const group of stream.groups.values()) {
       if (group.read !== undefined) group.read = Math.min(group.read, stream.added)

@@ -201,6 +201,7 @@ export class Stream {
   /** Sets the last ID, which is not below the last entry that is there. */
   setLastId(id: StreamId): void {
     this.last.setId(id)
+    this.nodes.capLast(this.last)
     const index = this.#segments.length - 1
     const tail = this.#segments[index]
     // Tombstones above it would stand before lower IDs to come, and rows are found by their order.
