@@ -11,6 +11,7 @@
  * the columns; which places are rows is the block's business.
  */
 import type { IdColumns } from './id-columns.ts'
+import type { IdList } from './id-list.ts'
 import { compareNumberIds, IdCell, toStreamId, type NumberId } from './number-id.ts'
 
 const I32_MIN = -(2 ** 31)
@@ -123,6 +124,29 @@ export class PendingColumns {
       }
     }
     return this.#search(id, low, high)
+  }
+
+  /**
+   * How many of the IDs from `index` on are, one after the other, those of the places from `at` to `end - 1`, and of that
+   * owner where one is given. Hot: a batch is mostly acknowledged as it was delivered.
+   */
+  matchRun(
+    at: number,
+    end: number,
+    ids: IdList,
+    want: { readonly index: number; readonly owner: number | undefined },
+  ): number {
+    const columns = this.#columns
+    if (columns.isWide || ids.wide.size > 0) return 0
+    const { ms, seq, owner } = columns
+    const { index } = want
+    const count = Math.min(end - at, ids.count - index)
+    for (let i = 0; i < count; i++) {
+      const isSame =
+        ids.ms[index + i] === this.#msBase + ms[at + i]! && ids.seq[index + i] === this.#seqBase + seq[at + i]!
+      if (!isSame || (want.owner !== undefined && owner[at + i] !== want.owner)) return i
+    }
+    return count
   }
 
   /** Returns by how many bytes the columns grew because this is the first row to need wide ones. */

@@ -81,6 +81,9 @@ export class PendingList {
       }
       if (row === block.size || block.compare(row, id) !== 0) return false
       if (owner !== undefined && block.ownerAt(row) !== owner) return false
+      const more = Math.max(block.matchRun(row, ids, { index: i, owner }) - 1, 0)
+      row += more
+      i += more
     }
     return true
   }
