@@ -14,6 +14,8 @@
  *
  *   npm run bench -- growth [--entries 10000000]
  */
+import { fork } from 'node:child_process'
+import { once } from 'node:events'
 import { cpus } from 'node:os'
 import { parseArgs } from 'node:util'
 import {
@@ -165,22 +167,21 @@ async function measureStalls(): Promise<number> {
 }
 
 async function pingsBesideRange(port: number): Promise<number> {
-  const [reader, other] = [await RawClient.open(port), await RawClient.open(port)]
-  // The count, and of each entry two headers, its ID and its field's name and value.
-  const lines = 1 + 1_000_000 * 8
-  const request = encode(['XRANGE', 's', '-', '+', 'COUNT', '1000000'])
-  const reads = { left: 3 }
-  const reading = (async () => {
-    for (; reads.left > 0; reads.left--) await reader.send(request, lines)
-  })()
+  const other = await RawClient.open(port)
+  const reader = fork(new URL('./growth-reader.ts', import.meta.url), [String(port)])
+  const reading = { goesOn: true }
+  const end = once(reader, 'exit').then(([code]) => {
+    reading.goesOn = false
+    if (code !== 0) throw new Error(`The reader ended with ${code}`)
+  })
+  await once(reader, 'message')
   const waits: number[] = []
-  while (reads.left > 0) {
+  while (reading.goesOn) {
     const start = performance.now()
     await other.send(encode(['PING']), 1)
     waits.push(performance.now() - start)
   }
-  await reading
-  reader.close()
+  await end
   other.close()
   waits.sort((a, b) => a - b)
   return waits[Math.floor(waits.length * 0.99)]!
