@@ -217,7 +217,9 @@ it('unread replies: of all clients together they are bounded, and the one with t
     const socket = await site!.silent()
     for (let j = 0; j < 100; j++) socket.write(encode(['ECHO', 'x'.repeat(100_000)]))
   }
-  await expect.poll(() => site!.log.filter((line) => line.includes('over all clients')).length).toBeGreaterThan(0)
+  await expect
+    .poll(() => site!.log.filter((line) => line.includes('over all clients')).length, { timeout: 10_000 })
+    .toBeGreaterThan(0)
   expect(site!.server.state.outputBytes).toBeLessThanOrEqual(8 * MIB)
 })
 
