@@ -219,6 +219,40 @@ describe('the limits of a request', () => {
   })
 })
 
+describe('the memory of a parser', () => {
+  it('is given back after a large request, also when the next one has begun', () => {
+    const parser = new RequestParser()
+    const text = encode('ECHO', 'x'.repeat(1_000_000))
+    parser.feed(Buffer.from(text.slice(0, 500_000)))
+    expect(parser.next()).toBe(false)
+    parser.keep()
+    parser.feed(Buffer.from(`${text.slice(500_000)}*2\r\n$4\r\nEC`))
+    expect(parser.next()).toBe(true)
+    expect(parser.request.length(1)).toBe(1_000_000)
+    expect(parser.next()).toBe(false)
+    parser.keep()
+    expect(parser.request.bytes.length).toBeLessThan(100_000)
+    parser.feed(Buffer.from('HO\r\n$1\r\na\r\n'))
+    expect(parser.next()).toBe(true)
+    expect([parser.request.text(0), parser.request.text(1)]).toEqual(['ECHO', 'a'])
+  })
+
+  it('is given back after a request of very many arguments, also when the next one has begun', () => {
+    for (const rest of ['', '*2\r\n$4\r\nECHO\r\n']) {
+      const parser = new RequestParser()
+      parser.feed(Buffer.from(encode(...Array.from({ length: 50_000 }, () => 'a')) + rest))
+      expect(parser.next()).toBe(true)
+      expect(parser.request.count).toBe(50_000)
+      expect(parser.next()).toBe(false)
+      parser.keep()
+      expect(parser.request.columnBytes).toBeLessThan(1000)
+      parser.feed(Buffer.from(rest === '' ? 'PING a\r\n' : '$1\r\na\r\n'))
+      expect(parser.next()).toBe(true)
+      expect(parser.request.text(1)).toBe('a')
+    }
+  })
+})
+
 describe('the errors of a real redis-server', () => {
   let redis: RedisServer
   beforeAll(async () => (redis = await startRedis()))

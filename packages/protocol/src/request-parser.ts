@@ -24,6 +24,8 @@ const CR = 13
 const LF = 10
 const TAB = 9
 const OWN_BYTES_MIN = 16_384
+/** A buffer of our own that is larger than this, and mostly free, is given back: two reads of a socket. */
+const OWN_BYTES_KEPT_MAX = 131_072
 const DECIMAL_DIGITS_MAX = 20
 
 export class RequestParser {
@@ -80,10 +82,15 @@ export class RequestParser {
     this.#end += length
   }
 
-  /** Copies what is not parsed yet, where that lies in a chunk. The last request is not valid any more. */
+  /**
+   * Copies what is not parsed yet, where that lies in a chunk, or in a buffer that a large request has made much larger. The
+   * last request is not valid any more.
+   */
   keep(): void {
-    if (this.#start === this.#end) this.release()
-    else if (!this.#isOwn) this.#makeRoom(0)
+    if (this.#start === this.#end) return this.release()
+    const isTooLarge = this.#bytes.length > OWN_BYTES_KEPT_MAX && this.#bytes.length > this.waitingBytes * 4
+    if (!this.#isOwn || isTooLarge) this.#moveTo(Buffer.allocUnsafe(this.#roomFor(0)))
+    this.request.shrink()
   }
 
   /** Lets go of bytes that are all parsed: a connection that is quiet keeps none. The last request is not valid any more. */
@@ -91,6 +98,8 @@ export class RequestParser {
     if (this.#start !== this.#end) return
     this.#bytes = NO_BYTES
     this.request.bytes = NO_BYTES
+    this.request.count = 0
+    this.request.shrink()
     this.#isOwn = false
     this.#start = 0
     this.#at = 0
@@ -246,13 +255,21 @@ export class RequestParser {
     if (end - this.#start > this.#limits.requestBytesMax) throw new ProtocolError('too big request')
   }
 
-  /** Makes the bytes ours, with what is waiting at their front, and with room for so many more. */
+  /** Makes the bytes ours, with room for so many more. */
   #makeRoom(more: number): void {
-    const { request } = this
-    const waiting = this.#end - this.#start
     if (this.#isOwn && this.#end + more <= this.#bytes.length) return
-    const isRoomy = this.#isOwn && waiting + more <= this.#bytes.length
-    const target = isRoomy ? this.#bytes : Buffer.allocUnsafe(Math.max(OWN_BYTES_MIN, waiting + more, waiting * 2))
+    const isRoomy = this.#isOwn && this.waitingBytes + more <= this.#bytes.length
+    this.#moveTo(isRoomy ? this.#bytes : Buffer.allocUnsafe(this.#roomFor(more)))
+  }
+
+  #roomFor(more: number): number {
+    return Math.max(OWN_BYTES_MIN, this.waitingBytes + more, this.waitingBytes * 2)
+  }
+
+  /** Moves what is waiting to the front of a buffer of ours. */
+  #moveTo(target: Buffer): void {
+    const { request } = this
+    const waiting = this.waitingBytes
     this.#bytes.copy(target, 0, this.#start, this.#end)
     for (let i = 0; i < request.count; i++) {
       request.starts[i]! -= this.#start

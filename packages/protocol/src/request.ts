@@ -11,6 +11,8 @@
  */
 
 const ROWS_MIN = 16
+/** Columns of more rows are not kept for a few arguments: a million of them take 8 MiB. */
+const ROWS_KEPT_MAX = 8192
 
 export class Request {
   bytes: Buffer = Buffer.alloc(0)
@@ -34,7 +36,7 @@ export class Request {
 
   /** Adds an argument that lies between two places of `bytes`. */
   add(start: number, end: number): void {
-    if (this.count === this.starts.length) this.#grow()
+    if (this.count === this.starts.length) this.#resize(this.count * 2)
     this.starts[this.count] = start
     this.ends[this.count] = end
     this.count++
@@ -112,12 +114,23 @@ export class Request {
     return isNegative ? -value : value
   }
 
-  #grow(): void {
-    const rows = this.count * 2
+  /** Bytes of the columns. */
+  get columnBytes(): number {
+    return this.starts.byteLength + this.ends.byteLength
+  }
+
+  /** Gives back the columns that a request of very many arguments has left behind. */
+  shrink(): void {
+    if (this.starts.length > ROWS_KEPT_MAX && this.starts.length > this.count * 4) {
+      this.#resize(Math.max(ROWS_MIN, this.count))
+    }
+  }
+
+  #resize(rows: number): void {
     const starts = new Int32Array(rows)
     const ends = new Int32Array(rows)
-    starts.set(this.starts)
-    ends.set(this.ends)
+    starts.set(this.starts.subarray(0, this.count))
+    ends.set(this.ends.subarray(0, this.count))
     this.starts = starts
     this.ends = ends
   }

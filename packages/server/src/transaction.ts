@@ -13,8 +13,8 @@ export interface QueuedCommand {
   readonly request: Request
 }
 
-// What a queued command, or a watched key, costs beside its bytes: a few objects and the request's columns.
-const QUEUED_BYTES = 400
+// What a queued command, or a watched key, costs beside its bytes and the request's columns: a few objects.
+const QUEUED_BYTES = 272
 const WATCHED_BYTES = 300
 
 export class Transaction {
@@ -40,7 +40,7 @@ export class Transaction {
 
   add(entry: CommandEntry, request: Request): void {
     this.queue.push({ entry, request })
-    this.#queuedBytes += request.bytes.length + QUEUED_BYTES
+    this.#queuedBytes += request.bytes.length + request.columnBytes + QUEUED_BYTES
     if (entry.deniesOutOfMemory) this.needsMemory = true
   }
 

@@ -168,3 +168,14 @@ it('frees the memory of a transaction with its client', async () => {
   wire.destroy()
   await expect.poll(() => site.server.state.inputBytes).toBe(0)
 })
+
+it('counts what a queued command of very many short arguments takes', async () => {
+  const wire = await site.client()
+  const before = site.server.state.inputBytes
+  wire.send(encodeAll([['MULTI'], ['DEL', ...Array.from({ length: 10_000 }, () => '')], ['PING']]))
+  await wire.take(3)
+  // Six bytes of each, and eight in the columns that say where it lies.
+  expect(site.server.state.inputBytes - before).toBeGreaterThan(140_000)
+  wire.destroy()
+  await expect.poll(() => site.server.state.inputBytes).toBe(0)
+})
