@@ -142,7 +142,7 @@ export class Client {
 
   /** Bytes of messages that wait for the end of a reply. */
   get waitingPushBytes(): number {
-    return this.#pushes?.length ?? 0
+    return this.source === undefined || this.#pushes === undefined ? 0 : this.#pushes.length
   }
 
   /** The reply has come to its end: what was held back follows it. */

@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import type { Socket } from 'node:net'
+import { getDefaultHighWaterMark, setDefaultHighWaterMark } from 'node:stream'
 import { ReplyReader } from '@millrace/protocol'
 import { afterEach, expect, it } from 'vitest'
 import { encode, encodeAll, type Wire } from './differential-wire.ts'
@@ -401,4 +402,67 @@ it('keeps no buffers for a connection that is quiet', async () => {
   await wire.take(1)
   wire.send(Buffer.from('NG\r\n'))
   expect(await wire.take(1)).toEqual(['+PONG\r\n'])
+})
+
+it('does not begin to wait for a peer that has ended its half, and gives it nothing', async () => {
+  await start()
+  const wire = await site.client()
+  await wire.ask('XGROUP', 'CREATE', 's', 'g', '$', 'MKSTREAM')
+  const socket = await site.silent()
+  const read = encode(['XREADGROUP', 'GROUP', 'g', 'gone', 'BLOCK', '0', 'STREAMS', 's', '>'])
+  // So many requests that the end of the peer is known before the last one has its turn.
+  socket.end(Buffer.concat([Buffer.from('PING\r\n'.repeat(20_000)), read]))
+  expect(await readAll(socket, 20_000)).toBe(20_000)
+  await expect.poll(() => site.server.state.clients.size).toBe(1)
+  await wire.ask('XADD', 's', '1-1', 'f', 'v')
+  expect(await wire.ask('XPENDING', 's', 'g')).toBe('*4\r\n:0\r\n$-1\r\n$-1\r\n*-1\r\n')
+})
+
+it('closes a listener whose messages grow behind a long reply that it does not read', async () => {
+  await start()
+  tellNumbers(10_000_000)
+  const socket = await site.silent()
+  socket.write(Buffer.concat([encode(['HELLO', '3']), encode(['SUBSCRIBE', 'news']), encode(['ECHO', 'a'])]))
+  await expect.poll(() => onlyClient()?.connection.outputBytes).toBeGreaterThan(MIB)
+  const listener = onlyClient()
+  const wire = await site.client()
+  const message = 'x'.repeat(MIB)
+  for (let i = 0; i < 20 && !listener.isClosed; i++) await wire.ask('PUBLISH', 'news', message)
+  expect(listener.isClosed).toBe(true)
+  expect(site.log.join()).toContain("doesn't read")
+})
+
+it('sends all replies to a peer that reads slowly before it ends the connection, within a limit', async () => {
+  const clock = new HandClock()
+  await start({ env: clock, settings: { outputBytesHigh: 32 * MIB } })
+  const { state } = site.server
+  const wire = await site.client()
+  await wire.ask('SET', 'large', 'x'.repeat(16 * MIB))
+  const requests = encodeAll([['GET', 'large'], ['QUIT']])
+  const [patient, silent] = [await site.silent(), await site.silent()]
+  for (const socket of [patient, silent]) socket.write(requests)
+  await expect.poll(() => state.clients.size).toBe(1)
+  clock.advance(30_000)
+  expect(await readAll(patient, 2)).toBe(2)
+  // Also while it ends the other one counts among those who leave their replies unread.
+  expect(state.outputBytes).toBeGreaterThan(2 * MIB)
+  expect(state.connections.size).toBeGreaterThan(1)
+  clock.advance(600_000)
+  await expect.poll(() => state.connections.size).toBe(1)
+  expect(state.outputBytes).toBe(0)
+})
+
+it('goes on after a full buffer also where sockets tell of an empty one only beyond 64 KiB, as from Node 22 on', async () => {
+  const before = getDefaultHighWaterMark(false)
+  setDefaultHighWaterMark(false, 1024 * 1024)
+  try {
+    await start({ password: 'secret', settings: { slowsGuesses: false, unauthenticatedBytesMax: 100 * MIB } })
+    const socket = await site.silent()
+    const count = 300_000
+    socket.write(Buffer.from('PING\r\n'.repeat(count)))
+    await expect.poll(() => onlyClient()?.connection.outputBytes).toBeGreaterThan(16_384)
+    expect(await readAll(socket, count)).toBe(count)
+  } finally {
+    setDefaultHighWaterMark(false, before)
+  }
 })

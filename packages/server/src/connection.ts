@@ -102,10 +102,12 @@ export class SocketConnection implements Connection, SharedReader {
   }
 
   get inputBytes(): number {
+    if (this.client.isClosed) return 0
     return this.#parser.waitingBytes + this.#queuedBytes + this.client.transaction.bytes
   }
 
   get outputBytes(): number {
+    if (this.#socket.destroyed) return 0
     const unsent = this.#socket.writableLength
     const writes = unsent === 0 ? 0 : this.#waitingWrites * WRITE_BYTES
     return unsent + writes + this.client.waitingPushBytes
@@ -116,14 +118,15 @@ export class SocketConnection implements Connection, SharedReader {
   }
 
   flush(): void {
-    const { reply } = this.client
+    const { reply, waitingPushBytes } = this.client
     const socket = this.#socket
-    if (reply.length === 0 || socket.destroyed || socket.writableEnded) return
+    if ((reply.length === 0 && waitingPushBytes === 0) || socket.destroyed || socket.writableEnded) return
     const before = this.outputBytes
     if (before + reply.length > this.#outputBytesMax() && (before > 0 || this.client.subscriptionCount > 0)) {
       this.client.server.log(`Closed ${this.address}: it doesn't read its replies, ${before + reply.length} bytes wait`)
       return this.close('now')
     }
+    if (reply.length === 0) return this.#countOutput()
     this.client.server.statistics.traffic.sent(reply.length)
     if (before > 0 && reply.length < COPIED_BYTES_MAX) {
       socket.write(Buffer.from(reply.written()))
@@ -147,6 +150,7 @@ export class SocketConnection implements Connection, SharedReader {
       this.#isEnding = true
       this.#socket.destroy()
       this.#leave()
+      this.#countOutput()
       return
     }
     if (this.#isEnding) return
@@ -161,7 +165,7 @@ export class SocketConnection implements Connection, SharedReader {
     }
     // Closing a socket that has unread bytes resets it, and the peer may lose the reply: so it is read to its end.
     this.#endingSinceMs = server.nowMs
-    this.#socket.end()
+    this.#socket.end(() => (this.#endingSinceMs = server.env.nowMs()))
     this.#socket.resume()
   }
 
@@ -175,7 +179,8 @@ export class SocketConnection implements Connection, SharedReader {
     const { client } = this
     const { settings, isOpen } = client.server
     if (this.#isEnding) {
-      if (nowMs - this.#endingSinceMs > LINGER_MS) this.#socket.destroy()
+      const limitMs = this.#socket.writableLength === 0 ? LINGER_MS : this.#unreadMsMax()
+      if (nowMs - this.#endingSinceMs > limitMs) this.#socket.destroy()
     } else if (!client.isAuthenticated && !isOpen && nowMs - client.createdMs > settings.handshakeMs) {
       this.#endFor('it did not prove who it is in time')
     } else if (this.#isDraining) {
@@ -223,7 +228,6 @@ export class SocketConnection implements Connection, SharedReader {
     if (this.#isBusy()) return this.#enqueue(Buffer.from(bytes.subarray(0, length)))
     this.#parser.feed(bytes, length)
     this.#turn()
-    this.#parser.keep()
   }
 
   #receive(chunk: Buffer): void {
@@ -263,6 +267,7 @@ export class SocketConnection implements Connection, SharedReader {
       this.#fail(error)
     }
     if (this.#isEnding) return
+    this.#parser.keep()
     this.flush()
     this.#countInput()
   }
@@ -287,7 +292,9 @@ export class SocketConnection implements Connection, SharedReader {
     const startedMs = server.nowMs
     parser.isAuthenticated = client.isAuthenticated || server.isOpen
     for (let left = TURN_REQUESTS_MAX; ; left--) {
-      if (this.#isEnding || client.isWaiting) return
+      if (this.#isEnding) return
+      // Who begins to wait after its end is known would wait for ever, and get what others could read.
+      if (client.isWaiting) return this.#isLast ? this.close('after-reply') : undefined
       if (client.source !== undefined && !this.#tell(startedMs)) return
       if (reply.length >= FLUSH_BYTES) this.flush()
       if (this.#isFull()) return
@@ -355,7 +362,8 @@ export class SocketConnection implements Connection, SharedReader {
   #isFull(): boolean {
     const { client } = this
     const unsent = this.#socket.writableLength
-    if (unsent <= UNAUTHENTICATED_OUTPUT_BYTES_HIGH) return false
+    // Below its own mark a socket doesn't tell when all is sent; that is 16 KiB, from Node 22 on 64.
+    if (unsent <= Math.max(UNAUTHENTICATED_OUTPUT_BYTES_HIGH, this.#socket.writableHighWaterMark)) return false
     const isKnown = client.isAuthenticated || client.server.isOpen
     if (isKnown && unsent <= client.server.settings.outputBytesHigh) return false
     this.#isDraining = true
@@ -394,7 +402,7 @@ export class SocketConnection implements Connection, SharedReader {
   /** Keeps the server's total of waiting requests right, and that within its bound. */
   #countInput(): void {
     const { server } = this.client
-    const bytes = this.client.isClosed ? 0 : this.inputBytes
+    const bytes = this.inputBytes
     server.inputBytes += bytes - this.#countedInput
     this.#countedInput = bytes
     if (server.inputBytes > server.settings.inputBytesTotalMax && bytes > 0) closeLargest(server, 'inputBytes')
@@ -402,8 +410,8 @@ export class SocketConnection implements Connection, SharedReader {
 
   #countOutput(): void {
     const { server } = this.client
-    const unsent = this.#socket.writableLength
-    const bytes = this.client.isClosed || unsent < COUNTED_OUTPUT_BYTES_MIN ? 0 : unsent
+    const unsent = this.#socket.writableLength + this.client.waitingPushBytes
+    const bytes = this.#socket.destroyed || unsent < COUNTED_OUTPUT_BYTES_MIN ? 0 : unsent
     server.outputBytes += bytes - this.#countedOutput
     this.#countedOutput = bytes
     if (server.outputBytes > server.settings.outputBytesTotalMax && bytes > 0) closeLargest(server, 'outputBytes')
@@ -431,6 +439,7 @@ export class SocketConnection implements Connection, SharedReader {
   #closed(): void {
     this.#isEnding = true
     this.#leave()
+    this.#countOutput()
     this.client.server.connections.delete(this)
   }
 }
