@@ -1,5 +1,5 @@
 /** Sources: redis.io/docs/latest/commands/xdelex, xackdel, xtrim, xadd; redis/redis #14130, #14552, #14623. */
-import { beforeEach, describe, expect, it } from 'vitest'
+import { beforeEach, describe, expect, it, vi } from 'vitest'
 import { append, trim, type TrimRule } from './append.ts'
 import { acknowledge } from './acknowledge.ts'
 import { pendingSummary } from './claim.ts'
@@ -162,6 +162,16 @@ describe('trims that look at references', () => {
     deliver('g')
     expect(trim(database, 's', toLength(3, 'delref'), 0)).toBe(1)
     expect(pending('g')).toBe(3)
+  })
+
+  it('looks with DELREF at no pending entry that the stream lost before', () => {
+    stream(50, 'g')
+    deliver('g')
+    trim(database, 's', toLength(2, 'keepref'), 0)
+    const looks = vi.spyOn(database.require('s', 0), 'has')
+    expect(trim(database, 's', toLength(1, 'delref'), 0)).toBe(1)
+    expect(looks.mock.calls.length).toBe(1)
+    expect(pending('g')).toBe(49)
   })
 
   it('takes with ACKED as many acknowledged entries as are too many, wherever they are', () => {

@@ -93,7 +93,8 @@ export function acknowledgeAndDelete(
 export function dropReferences(database: Database, key: string, stream: Stream, through: StreamId): void {
   for (const group of stream.groups()) {
     const ids: StreamId[] = []
-    group.pending.scan(ID_ZERO, ({ id }) => {
+    // What is pending below the first entry was lost to earlier trims, and there may be very much of it.
+    group.pending.scan(stream.firstId, ({ id }) => {
       if (compareIds(id, through) > 0) return false
       if (stream.has(id)) ids.push(id)
       return true
