@@ -15,7 +15,6 @@
  * A node ends at `entriesMax` entries or when its listpack and the new entry's text would reach `bytesMax`.
  */
 import assert from 'node:assert'
-import type { StreamId } from './id.ts'
 import { LISTPACK_EMPTY_BYTES, listpackBytesSize, listpackIntegerSize } from './listpack-size.ts'
 import type { Meter } from './meter.ts'
 import type { NameSet } from './name-set.ts'
@@ -73,14 +72,14 @@ export class Nodes {
     }
   }
 
-  /** The ID of the first entry that was ever in each node, in order. */
-  *firstIds(): IterableIterator<StreamId> {
+  /** The ID of the first entry that was ever in each node, in order (to be copied by who keeps it). */
+  *firstIds(): IterableIterator<NumberId> {
     const first = new IdCell()
     for (const page of this.#pages) {
       for (let node = page.start; node < page.end; node++) {
         if (page.isGone(node)) continue
         page.readFirst(node, first)
-        yield toStreamId(first)
+        yield first
       }
     }
   }

@@ -4,9 +4,10 @@ import { append, deleteEntries } from './append.ts'
 import { Database } from './database.ts'
 import { parseId, parseNewId } from './id.ts'
 import { radixTreeNodes, streamInfo } from './info.ts'
+import { IdCell } from './number-id.ts'
 import { radixNodeCount } from './radix-nodes.ts'
 
-const count = (...ids: string[]): number => radixNodeCount(ids.map(parseId))
+const count = (...ids: string[]): number => radixNodeCount(ids.map((id) => IdCell.of(parseId(id))))
 
 it('is what a radix tree has for the same keys', () => {
   expect(count()).toBe(1)
@@ -17,6 +18,8 @@ it('is what a radix tree has for the same keys', () => {
   expect(count('1-1', '1-2', '2-1', '2-256')).toBe(12)
   const far = '18446744073709551615-18446744073709551615'
   expect(count('1-1', '1-256', '65536-0', '1700000000000-0', '1700000000000-1', far)).toBe(19)
+  const edges = ['4294967295-255', '4294967296-4294967296', '4294967296-9007199254740991', '9007199254740991-0']
+  expect(count(...edges, '9007199254740992-7')).toBe(16)
 })
 
 it('counts the nodes of a stream, not its entries', () => {

