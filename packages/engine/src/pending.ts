@@ -59,6 +59,11 @@ export class PendingList {
     return row < 0 ? undefined : block!.rowAt(row)
   }
 
+  has(id: NumberId): boolean {
+    const block = this.#blocks[this.#fences.find(id)]
+    return block !== undefined && block.find(id) >= 0
+  }
+
   /**
    * Whether all IDs, which ascend, are pending, and for this owner where one is given. A search in the blocks for the
    * first of each block only, and from there a step for each that follows the one before. Hot.

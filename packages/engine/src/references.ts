@@ -14,11 +14,12 @@
  */
 import type { TrimRule } from './append.ts'
 import type { Database } from './database.ts'
+import { EntryCursor } from './entry-cursor.ts'
 import type { Group } from './group.ts'
 import type { GroupRef } from './group-commands.ts'
-import { compareIds, formatId, ID_MAX, ID_ZERO, isAscending, nextId, type StreamId } from './id.ts'
+import { compareIds, formatId, ID_MAX, ID_ZERO, isAscending, type StreamId } from './id.ts'
 import { IdList } from './id-list.ts'
-import { toStreamId } from './number-id.ts'
+import { compareNumberIds, IdCell, toStreamId, type NumberId } from './number-id.ts'
 import type { Stream } from './stream.ts'
 
 export type ReferenceRule = 'keepref' | 'delref' | 'acked'
@@ -47,7 +48,7 @@ export function deleteEntriesEx(
   const doomed: StreamId[] = []
   const outcomes = ids.map((id): DeleteOutcome => {
     if (!stream.has(id)) return -1
-    if (lookup?.has(id) === true) return 2
+    if (lookup?.has(IdCell.of(id)) === true) return 2
     if (isTaken(id)) return -1
     doomed.push(id)
     return 1
@@ -78,7 +79,7 @@ export function acknowledgeAndDelete(
     if (group.pending.get(id) === undefined || isTaken(id)) return -1
     acknowledged.push(id)
     if (!stream.has(id)) return 1
-    if (lookup?.has(id) === true) return 2
+    if (lookup?.has(IdCell.of(id)) === true) return 2
     doomed.push(id)
     return 1
   })
@@ -119,26 +120,23 @@ export function trimAcknowledged(
 class References {
   readonly #groups: readonly Group[]
   /** The smallest position of all groups: nothing above it has been read by everybody. */
-  readonly readByAll: StreamId
+  readonly readByAll: NumberId
 
   /** `without`: a group whose pending entries do not count, because they are being acknowledged. */
   constructor(stream: Stream, without?: Group) {
     const groups = stream.groups()
-    let readByAll = ID_MAX
-    for (const { lastId } of groups) if (compareIds(lastId, readByAll) < 0) readByAll = lastId
+    const readByAll = IdCell.of(ID_MAX)
+    for (const { last } of groups) if (compareNumberIds(last, readByAll) < 0) readByAll.copy(last)
     this.readByAll = readByAll
     this.#groups = groups.filter((group) => group !== without)
   }
 
-  has(id: StreamId): boolean {
-    if (compareIds(id, this.readByAll) > 0) return true
-    for (let i = 0; i < this.#groups.length; i++) if (this.#groups[i]!.pending.get(id) !== undefined) return true
+  has(id: NumberId): boolean {
+    if (compareNumberIds(id, this.readByAll) > 0) return true
+    for (let i = 0; i < this.#groups.length; i++) if (this.#groups[i]!.pending.has(id)) return true
     return false
   }
 }
-
-// How many entries are looked at together.
-const PAGE = 256
 
 /**
  * One trim in the making. Unlike the others it does not end at a node that cannot go whole: it takes what is free of
@@ -149,58 +147,63 @@ class AcknowledgedTrim {
   readonly #rule: TrimRule & { readonly limit: number }
   readonly #references: References
   readonly #doomed: StreamId[] = []
+  readonly #cursor = new EntryCursor()
+  /** What is below it goes, when the rule says so. */
+  readonly #minId = new IdCell()
 
   constructor(stream: Stream, rule: TrimRule & { readonly limit: number }) {
     this.#stream = stream
     this.#rule = rule
     this.#references = new References(stream)
+    if (rule.keep.kind === 'min-id') this.#minId.setId(rule.keep.id)
   }
 
   decide(): readonly StreamId[] {
+    const from = IdCell.of(ID_ZERO)
     if (this.#rule.approximate !== true) {
-      this.#take(ID_ZERO, ID_MAX)
+      this.#take(from, this.#references.readByAll)
       return this.#doomed
     }
-    let from: StreamId | undefined = ID_ZERO
-    this.#stream.nodes.walk((live, lastId) => {
-      const last = toStreamId(lastId)
+    let isLast = false
+    this.#stream.nodes.walk((live, last) => {
       // What nobody has read stays, however many nodes of it there are.
-      if (from === undefined || compareIds(from, this.#references.readByAll) > 0) return false
+      if (isLast || compareNumberIds(from, this.#references.readByAll) > 0) return false
       if (!this.#reaches(live, last)) return false
       this.#take(from, last)
-      from = nextId(last)
+      from.copy(last)
+      isLast = !from.increment()
       return true
     })
     return this.#doomed
   }
 
   /** Whether a node would go if nothing in it were referenced. */
-  #reaches(live: number, last: StreamId): boolean {
+  #reaches(live: number, last: NumberId): boolean {
     const { keep, limit } = this.#rule
     if (limit > 0 && this.#doomed.length + live > limit) return false
-    if (keep.kind === 'min-id') return compareIds(last, keep.id) < 0
+    if (keep.kind === 'min-id') return compareNumberIds(last, this.#minId) < 0
     const length = this.#stream.length - this.#doomed.length
     return length > keep.entries && length - live >= keep.entries
   }
 
-  /** Takes what is free from an ID up to another. */
-  #take(from: StreamId, to: StreamId): void {
+  /**
+   * Takes what is free from an ID up to another. Hot: where much is pending, each trim looks at all of it; 100,000 such
+   * entries took 130 ms as objects, here 7 to 15 (Node 20).
+   */
+  #take(from: NumberId, to: NumberId): void {
     const { readByAll } = this.#references
-    const end = compareIds(to, readByAll) < 0 ? to : readByAll
-    for (let next: StreamId | undefined = from; next !== undefined && compareIds(next, end) <= 0;) {
-      const page = this.#stream.range(next, end, PAGE)
-      for (const { id } of page) {
-        if (this.#isEnough(id)) return
-        if (!this.#references.has(id)) this.#doomed.push(id)
-      }
-      if (page.length < PAGE) return
-      next = nextId(page.at(-1)!.id)
+    const cursor = this.#cursor
+    cursor.forward(this.#stream, from, compareNumberIds(to, readByAll) < 0 ? to : readByAll, Infinity)
+    while (cursor.next()) {
+      const { id } = cursor.entry
+      if (this.#isEnough(id)) return
+      if (!this.#references.has(id)) this.#doomed.push(toStreamId(id))
     }
   }
 
-  #isEnough(id: StreamId): boolean {
+  #isEnough(id: NumberId): boolean {
     const { keep } = this.#rule
-    if (keep.kind === 'min-id') return compareIds(id, keep.id) >= 0
+    if (keep.kind === 'min-id') return compareNumberIds(id, this.#minId) >= 0
     return this.#stream.length - this.#doomed.length <= keep.entries
   }
 }
