@@ -24,10 +24,11 @@ import {
   type StreamId,
   type StreamPosition,
 } from '@millrace/engine'
-import type { ReplyWriter, Request } from '@millrace/protocol'
+import { Request, type ReplyWriter } from '@millrace/protocol'
 import { block } from '../blocking.ts'
 import type { Client } from '../client.ts'
 import type { Command, KeySpec } from '../command.ts'
+import { deniedLine } from '../dispatch.ts'
 import { ReplyError } from '../error-lines.ts'
 import { idAt, noGroup, readId, signAt } from './stream-arguments.ts'
 import { streamDocs } from './stream-docs.ts'
@@ -304,15 +305,26 @@ function tellNewConsumers(client: Client, positions: readonly GroupPosition[], a
 
 function waitOrNull(client: Client, positions: readonly Position[], args: ReadArguments): void {
   if (args.blockMs === undefined || client.isExecuting) return client.reply.nullArray()
+  const keys = positions.map(({ key }) => key)
   block(client, {
-    keys: positions.map(({ key }) => key),
+    keys,
     isGroupRead: false,
     blockMs: args.blockMs,
     attempt() {
+      requireStillAllowed(client, keys, args)
       const readable = positions.filter(({ key }) => isStillReadable(client, key))
       return readable.length > 0 && tellRead(client, readable, args)
     },
   })
+}
+
+/** As Redis from 7.2 on: what was taken from a user while its client waited, it is refused then. */
+function requireStillAllowed(client: Client, keys: readonly string[], { group, consumer }: ReadArguments): void {
+  if (client.user.isUnrestricted) return
+  const words = group === undefined ? ['xread'] : ['xreadgroup', 'GROUP', group, consumer]
+  const request = Request.of([...words, 'STREAMS', ...keys, ...keys.map(() => '0')])
+  const line = deniedLine(client, client.server.commands.entryOf(request)!, request)
+  if (line !== undefined) throw new ReplyError(line)
 }
 
 /** As Redis: a reader without a group waits on when one of its keys gets another type. */
@@ -325,11 +337,13 @@ function waitOrNullGroup(client: Client, positions: readonly GroupPosition[], ar
   if (args.blockMs === undefined || client.isExecuting) return client.reply.nullArray()
   const group = args.group!
   const { claimMinIdleMs } = args
+  const keys = positions.map(({ key }) => key)
   block(client, {
-    keys: positions.map(({ key }) => key),
+    keys,
     isGroupRead: true,
     blockMs: args.blockMs,
     attempt() {
+      requireStillAllowed(client, keys, args)
       for (const { key } of positions) requireReadableGroup(client, key, group)
       return tellGroupRead(client, positions, args)
     },

@@ -139,6 +139,20 @@ it('ACL: a blocked reader whose rules are taken away while it waits gets no entr
   expect(wire.arrived().join()).not.toContain('secret')
 })
 
+it('ACL: a blocked reader whose key is taken from its user while it waits is refused, and gets no entry', async () => {
+  await start()
+  const admin = await site!.client()
+  await admin.ask('XGROUP', 'CREATE', 's', 'g', '$', 'MKSTREAM')
+  const [plain, grouped] = [await as('u', '+@all', '~s'), await as('u', '+@all', '~s')]
+  plain.send(encode('XREAD BLOCK 0 STREAMS s $'.split(' ')))
+  grouped.send(encode('XREADGROUP GROUP g c BLOCK 0 STREAMS s >'.split(' ')))
+  await expect.poll(() => site!.server.state.blockedClients.size).toBe(2)
+  await admin.ask('ACL', 'SETUSER', 'u', 'resetkeys', '~other')
+  await admin.ask('XADD', 's', '1-1', 'secret', 'v')
+  for (const wire of [plain, grouped]) expect((await wire.take(1))[0]).toMatch(/^-NOPERM .* keys/)
+  expect(await admin.ask('XPENDING', 's', 'g')).toMatch(/^\*4\r\n:0/)
+})
+
 it('ACL file: without a line for it the default user is off, and so nothing is open', async () => {
   const aclFile = join(directory, 'closed.acl')
   writeFileSync(aclFile, 'user worker on >pw ~* +@all\n')
