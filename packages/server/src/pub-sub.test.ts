@@ -80,6 +80,14 @@ it('tells channels and how many listen, and forgets who has gone', async () => {
   expect(await talk.ask('PUBSUB CHANNELS')).toBe('*0')
 })
 
+it('has no listener that closed itself in its own transaction before it subscribed', async () => {
+  const own = await talk.another()
+  const id = (await own.ask('CLIENT ID')).slice(1)
+  own.say('MULTI', `CLIENT KILL ID ${id} SKIPME no`, 'SUBSCRIBE news', 'EXEC')
+  await own.leave()
+  expect(await talk.ask('PUBSUB NUMSUB news')).toBe('*2 $4 news :0')
+})
+
 it('ends all subscriptions at RESET', async () => {
   const listener = await talk.another()
   await listener.ask('SUBSCRIBE news')

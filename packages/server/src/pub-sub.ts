@@ -59,8 +59,9 @@ export class PubSub {
   readonly #toFlush = new Set<Client>()
   #isTurnEndDue = false
 
-  /** Begins to listen; false when the client did already. */
+  /** Begins to listen; false when the client did already, or is gone: its EXEC goes on after a CLIENT KILL of its own. */
   subscribe(client: Client, kind: SubscriptionKind, name: string): boolean {
+    if (client.isClosed) return false
     const own = client.subscriptions[kind]
     if (own.has(name)) return false
     own.add(name)
