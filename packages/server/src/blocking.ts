@@ -136,10 +136,7 @@ function attempted(client: Client, request: BlockRequest, nowMs: number): boolea
 
 function finish(client: Client, mark: number): void {
   unblocked(client)
-  if (client.replyMode === 'off') {
-    client.reply.rewind(mark)
-    client.source = undefined
-  }
+  client.settleReplyMode(mark)
   goOn(client)
 }
 

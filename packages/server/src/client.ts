@@ -132,6 +132,18 @@ export class Client {
     else while (!source.next(this.reply, Infinity)) continue
   }
 
+  /**
+   * CLIENT REPLY: takes back what a request has been answered since `mark`, and goes on from SKIP to the command that it
+   * meant. Who waits has not been answered yet.
+   */
+  settleReplyMode(mark: number): void {
+    if (this.replyMode === 'on' || this.isWaiting) return
+    this.reply.rewind(mark)
+    if (this.source !== undefined) this.endStream()
+    if (this.replyMode === 'skip-next') this.replyMode = 'skip'
+    else if (this.replyMode === 'skip') this.replyMode = 'on'
+  }
+
   /** Where messages go that no request has asked for: never into the middle of a reply. */
   get pushes(): ReplyWriter {
     if (this.source === undefined) return this.reply

@@ -36,7 +36,7 @@ export class CommandEntry {
       command.subcommands && new Map(command.subcommands.map((sub) => [sub.name, new CommandEntry(sub)]))
     this.isSlow = !has('fast')
     this.isWrite = has('write')
-    this.mayReplicate = has('may_replicate')
+    this.mayReplicate = mayReplicate.has(command.name)
     this.deniesOutOfMemory = has('denyoom')
     this.needsNoAuthentication = has('no_auth')
     this.isRefusedInMulti = has('no_multi')
@@ -46,6 +46,8 @@ export class CommandEntry {
 }
 
 const runInMulti = new Set(['exec', 'discard', 'multi', 'watch', 'quit', 'reset'])
+// As Redis, whose COMMAND doesn't tell this flag: what may write, or reach other servers, waits in a pause of writes.
+const mayReplicate = new Set(['eval', 'evalsha', 'fcall', 'publish', 'spublish'])
 const forSubscribers = new Set(
   'subscribe unsubscribe psubscribe punsubscribe ssubscribe sunsubscribe ping quit reset'.split(' '),
 )

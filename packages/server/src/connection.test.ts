@@ -388,6 +388,18 @@ function digits(count: number): number {
   return sum
 }
 
+it('removes keys that have expired after a pause though nobody asks for anything', async () => {
+  const clock = new HandClock()
+  await start({ env: clock })
+  const wire = await site.client()
+  await wire.ask('SET', 'a', '1', 'PX', '100')
+  await wire.ask('CLIENT', 'PAUSE', '1000')
+  clock.advance(900)
+  expect(site.server.state.databases.at(0).keyCount).toBe(1)
+  clock.advance(400)
+  expect(site.server.state.databases.at(0).keyCount).toBe(0)
+})
+
 it('keeps no buffers for a connection that is quiet', async () => {
   const clock = new HandClock()
   await start({ env: clock })

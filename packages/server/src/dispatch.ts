@@ -35,7 +35,8 @@ export function dispatch(client: Client, request: Request): void {
   }
   client.lastActiveMs = server.nowMs
   if (entry !== undefined) run(client, entry, request)
-  if (client.replyMode !== 'on') settleReplyMode(client, mark)
+  if (client.replyMode !== 'on') settleReplyMode(client, entry, mark)
+  if (server.pubSub.hasOutgoing) server.pubSub.deliver()
 }
 
 function run(client: Client, entry: CommandEntry, request: Request): void {
@@ -53,7 +54,6 @@ function run(client: Client, entry: CommandEntry, request: Request): void {
   }
   call(client, entry, request)
   server.serveBlocked()
-  if (server.pubSub.hasOutgoing) server.pubSub.deliver()
 }
 
 /** Calls a command that may run. Exactly one reply is written, unless the client now waits or streams. */
@@ -215,7 +215,10 @@ function waitsForPause(client: Client, entry: CommandEntry): boolean {
     return false
   }
   if (!pause.isForWritesOnly || entry.isWrite || entry.mayReplicate) return true
-  return entry.command.name === 'exec' && transaction.queue.some((queued) => queued.entry.isWrite)
+  return (
+    entry.command.name === 'exec' &&
+    transaction.queue.some(({ entry: queued }) => queued.isWrite || queued.mayReplicate)
+  )
 }
 
 /** A refused command spoils the transaction that it was to be queued in. */
@@ -234,14 +237,11 @@ function reject(client: Client, entry: CommandEntry | undefined, line: string): 
   server.observer?.errored(client, answer)
 }
 
-/** CLIENT REPLY: takes back what was written, and goes on from SKIP to the command that it meant. */
-function settleReplyMode(client: Client, mark: number): void {
-  if (client.replyMode === 'skip-next') {
-    client.reply.rewind(mark)
-    client.replyMode = 'skip'
-    return
-  }
-  client.reply.rewind(mark)
-  client.source = undefined
-  if (client.replyMode === 'skip') client.replyMode = 'on'
+/** As Redis: what tells of a subscription is a message, which CLIENT REPLY does not hold back. */
+function settleReplyMode(client: Client, entry: CommandEntry | undefined, mark: number): void {
+  const { reply } = client
+  const first = reply.length > mark ? reply.bytes[mark] : undefined
+  // An array or a push: neither an error nor QUEUED.
+  const isMessage = entry?.command.name.endsWith('subscribe') === true && (first === 0x2a || first === 0x3e)
+  client.settleReplyMode(isMessage ? reply.length : mark)
 }

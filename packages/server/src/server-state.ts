@@ -193,9 +193,15 @@ export class ServerState {
     if (this.claimingClients > 0) this.timers.rearm()
   }
 
-  /** CLIENT UNPAUSE: what was held back goes on. */
+  /** CLIENT UNPAUSE: what was held back goes on, behind the command or transaction that runs now. */
   unpause(): void {
     this.pause = undefined
-    for (const client of this.clients.values()) if (client.held?.cause === 'pause') release(client)
+    for (const client of this.clients.values()) {
+      const { held } = client
+      if (held?.cause !== 'pause') continue
+      setImmediate(() => {
+        if (client.held === held) release(client)
+      })
+    }
   }
 }

@@ -74,6 +74,7 @@ export class ServerTimers {
     const server = this.#server
     this.#pendulum = server.env.setBackgroundTimer(SWING_MS, () => this.#swing())
     server.tick()
+    if (server.pause !== undefined && server.nowMs >= server.pause.untilMs) server.unpause()
     // As Redis: while clients are paused, no key expires by itself.
     if (server.pause === undefined) {
       this.#removeExpired()

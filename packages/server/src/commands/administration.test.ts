@@ -1,7 +1,7 @@
 /** The commands of administration: beside redis-server where a reply can be the same, by themselves where it is ours. */
 import { startRedis, type RedisServer } from '@millrace/testing'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { encode, Wire } from '../differential-wire.ts'
+import { encode, encodeAll, Wire } from '../differential-wire.ts'
 import { HandClock } from '../testing/hand-clock.ts'
 import { Site } from '../testing/site.ts'
 
@@ -319,6 +319,78 @@ describe('of our own', () => {
       ),
     )
     expect(await wire.take(1)).toEqual(['+OK\r\n'])
+  })
+
+  it('skips one with SKIP also when that has to wait', async () => {
+    const other = await site.client()
+    wire.send(encodeAll([['CLIENT', 'REPLY', 'SKIP'], 'XREAD BLOCK 0 STREAMS s $'.split(' '), ['ECHO', 'b']]))
+    await expect.poll(() => site.server.state.blockedClients.size).toBe(1)
+    await other.ask('XADD', 's', '1-1', 'f', 'v')
+    expect(await wire.take(1)).toEqual(['$1\r\nb\r\n'])
+    await other.ask('CLIENT', 'PAUSE', '100000', 'WRITE')
+    wire.send(
+      encodeAll([
+        ['CLIENT', 'REPLY', 'SKIP'],
+        ['SET', 'a', '1'],
+        ['ECHO', 'c'],
+      ]),
+    )
+    await expect.poll(() => [...site.server.state.clients.values()].some((client) => client.held)).toBe(true)
+    await other.ask('CLIENT', 'UNPAUSE')
+    expect(await wire.take(1)).toEqual(['$1\r\nc\r\n'])
+    expect(await wire.ask('GET', 'a')).toBe('$1\r\n1\r\n')
+  })
+
+  it('tells messages whatever CLIENT REPLY says, those of its own commands as well, but no QUEUED', async () => {
+    await wire.ask('HELLO', '3')
+    wire.send(
+      encodeAll([
+        ['CLIENT', 'REPLY', 'OFF'],
+        ['SUBSCRIBE', 'news'],
+        ['PUBLISH', 'news', 'one'],
+        ['SUBSCRIBE'],
+        ['MULTI'],
+        ['SUBSCRIBE', 'more'],
+        ['DISCARD'],
+        ['CLIENT', 'REPLY', 'ON'],
+        ['CLIENT', 'REPLY', 'SKIP'],
+        ['PUBLISH', 'news', 'two'],
+        ['PING'],
+      ]),
+    )
+    expect(await wire.take(5)).toEqual([
+      '>3\r\n$9\r\nsubscribe\r\n$4\r\nnews\r\n:1\r\n',
+      '>3\r\n$7\r\nmessage\r\n$4\r\nnews\r\n$3\r\none\r\n',
+      '+OK\r\n',
+      '>3\r\n$7\r\nmessage\r\n$4\r\nnews\r\n$3\r\ntwo\r\n',
+      '+PONG\r\n',
+    ])
+  })
+
+  it('runs what a pause has held behind the transaction that ends it', async () => {
+    const other = await site.client()
+    await wire.ask('CLIENT', 'PAUSE', '100000', 'WRITE')
+    other.send(encode(['SET', 'a', 'in between']))
+    await expect.poll(() => [...site.server.state.clients.values()].some((client) => client.held)).toBe(true)
+    wire.send(encodeAll([['MULTI'], ['GET', 'a'], ['CLIENT', 'UNPAUSE'], ['GET', 'a'], ['EXEC']]))
+    expect((await wire.take(5))[4]).toBe('*3\r\n$-1\r\n+OK\r\n$-1\r\n')
+    expect(await other.take(1)).toEqual(['+OK\r\n'])
+  })
+
+  it('lets messages and scripts wait in a pause of writes, also in a transaction, but no scripts that only read', async () => {
+    const others = await Promise.all([1, 2, 3].map(async () => await site.client()))
+    await others[2]!.ask('MULTI')
+    await others[2]!.ask('PUBLISH', 'news', 'a')
+    await wire.ask('CLIENT', 'PAUSE', '100000', 'WRITE')
+    expect(await wire.ask('EVAL_RO', 'return 1', '0')).toMatch(/^-ERR This server runs no Lua/)
+    others[0]!.send(encode(['PUBLISH', 'news', 'a']))
+    others[1]!.send(encode(['EVAL', 'return 1', '0']))
+    others[2]!.send(encode(['EXEC']))
+    await expect.poll(() => [...site.server.state.clients.values()].filter((client) => client.held).length).toBe(3)
+    await wire.ask('CLIENT', 'UNPAUSE')
+    expect(await others[0]!.take(1)).toEqual([':0\r\n'])
+    expect((await others[1]!.take(1))[0]).toMatch(/^-ERR This server runs no Lua/)
+    expect(await others[2]!.take(1)).toEqual(['*1\r\n:0\r\n'])
   })
 
   it('shows monitors what is run, without passwords and administration', async () => {

@@ -148,6 +148,7 @@ function logIn(client: Client, credentials: Credentials, then: () => void): void
     } catch (error) {
       client.fail(mark, error)
     }
+    client.settleReplyMode(mark)
   })
 }
 
