@@ -187,6 +187,8 @@ async function hearErrors(scene: Scene, redis: Redis): Promise<void> {
 
 async function profile(scene: Scene, redis: Redis, profiler: Redis): Promise<void> {
   const inbox = new Inbox<string>()
+  // Ready, so that its own INFO does not come between MONITOR and its reply, which ioredis takes amiss.
+  await scene.is(profiler.ping(), 'PONG')
   const monitor = await scene.gives(profiler.monitor())
   // Other connections of the scenario may still be introducing themselves (CLIENT SETINFO, INFO).
   monitor.on('monitor', (_time: string, args: string[]) => {
