@@ -57,6 +57,11 @@ export class NameSet {
     return this.#packed.length
   }
 
+  /** The object, the packed names, and a view for each. */
+  get memoryBytes(): number {
+    return this.bytes + 120 * this.names.length + 100
+  }
+
   equals(other: NameSet): boolean {
     if (this === other) return true
     if (this.#ends.length !== other.#ends.length || this.#packed.length !== other.#packed.length) return false

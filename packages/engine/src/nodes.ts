@@ -35,6 +35,8 @@ const JOINED_NODES_MAX = PAGE_NODES_MAX / 2
 
 export class Nodes {
   readonly #pages: NodePage[] = []
+  /** Of how many nodes each set of names is that of the first entry. */
+  readonly #names = new Map<NameSet, number>()
   #count = 0
   readonly #scratch = new IdCell()
   readonly #meter: Meter
@@ -113,8 +115,7 @@ export class Nodes {
     assert(node >= page.start && page.live(node) > 0, 'an entry is in a node')
     page.lose(node, 1)
     if (page.live(node) > 0) return
-    page.remove(node)
-    this.#count--
+    this.#remove(page, node)
     this.#tidy(index)
   }
 
@@ -122,8 +123,7 @@ export class Nodes {
   dropHead(): void {
     const page = this.#pages[0]
     assert(page !== undefined, 'a node to drop')
-    page.remove(page.start)
-    this.#count--
+    this.#remove(page, page.start)
     if (page.count === 0) this.#tidy(0)
   }
 
@@ -144,6 +144,7 @@ export class Nodes {
   copyFrom(other: Nodes): void {
     for (const page of other.#pages) this.#pages.push(NodePage.joined([page], this.#meter))
     this.#count = other.#count
+    for (const [names, nodes] of other.#names) this.#keepNames(names, nodes)
   }
 
   #begin(id: NumberId, names: NameSet): void {
@@ -158,7 +159,26 @@ export class Nodes {
       this.#pages.push(page)
     }
     page.push(id, names, body)
+    this.#keepNames(names, 1)
     this.#count++
+  }
+
+  #remove(page: NodePage, node: number): void {
+    this.#keepNames(page.names(node), -1)
+    page.remove(node)
+    this.#count--
+  }
+
+  /** So many nodes more, or fewer, hold on to a set. Its first one pays for it, with segments that have it as well. */
+  #keepNames(names: NameSet, nodes: number): void {
+    const before = this.#names.get(names) ?? 0
+    const after = before + nodes
+    if (before === 0) this.#meter.add(names.memoryBytes)
+    if (after > 0) this.#names.set(names, after)
+    else {
+      this.#names.delete(names)
+      this.#meter.add(-names.memoryBytes)
+    }
   }
 
   #entryBytes(page: NodePage, id: NumberId, fields: PackedFields, names: NameSet): number {

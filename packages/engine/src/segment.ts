@@ -216,7 +216,7 @@ export class Segment {
   /** Takes the segment out of the memory account. */
   release(): void {
     let bytes = this.#allocatedBytes() + OVERHEAD_BYTES
-    for (const names of this.#nameSets) bytes += nameSetBytes(names)
+    for (const names of this.#nameSets) bytes += names.memoryBytes
     this.#meter.add(-bytes)
   }
 
@@ -245,7 +245,7 @@ export class Segment {
     for (let i = 0; i < sets.length; i++) if (sets[i] === names) return i + 1
     for (let i = 0; i < sets.length; i++) if (sets[i]!.equals(names)) return i + 1
     if (sets.length === NAME_SETS_MAX) return 0
-    this.#meter.add(nameSetBytes(names))
+    this.#meter.add(names.memoryBytes)
     return sets.push(names)
   }
 
@@ -328,8 +328,4 @@ function readValues(arena: Arena, start: number, view: EntryView): void {
     at += length
     valueEnds[i] = at
   }
-}
-
-function nameSetBytes(names: NameSet): number {
-  return names.bytes + 120 * names.names.length + 100
 }

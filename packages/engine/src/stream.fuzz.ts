@@ -135,3 +135,22 @@ it('makes no room for another large entry behind one', () => {
   stream.append(IdCell.of({ ms: 2n, seq: 0n }), packed(['f', 'small']), false)
   expect(stream.memoryBytes - before).toBeLessThan(1 << 20)
 })
+
+it('counts the names that its nodes hold on to', () => {
+  const meter = new Meter()
+  const stream = new Stream(meter)
+  const empty = stream.memoryBytes
+  const length = 3000
+  for (let i = 1; i <= 500; i++) {
+    stream.append(IdCell.of({ ms: BigInt(i), seq: 0n }), packed([String(i).padEnd(length), 'v']), true)
+  }
+  // Once in the segment, where it is one of too many different ones to be shared, and once for its node.
+  const perEntry = (stream.memoryBytes - empty) / 500
+  expect(perEntry).toBeGreaterThan(2 * length)
+  expect(perEntry).toBeLessThan(2.6 * length)
+  const { memoryBytes } = stream.copy()
+  expect(Math.abs(memoryBytes / stream.memoryBytes - 1)).toBeLessThan(0.2)
+  stream.delete({ ms: 250n, seq: 0n })
+  stream.removeThrough({ ms: 500n, seq: 0n })
+  expect(stream.memoryBytes - empty).toBeLessThan(length)
+})
