@@ -22,6 +22,7 @@ import { UNAUTHENTICATED_OUTPUT_BYTES_HIGH } from './options.ts'
 import type { ServerState } from './server-state.ts'
 import { closeLargest } from './shortage.ts'
 import type { SharedReader } from './shared-reads.ts'
+import type { SocketNames } from './socket-names.ts'
 
 // One turn of a client: a pipeline of 1,000 quick commands takes about a millisecond.
 const TURN_REQUESTS_MAX = 1000
@@ -90,7 +91,7 @@ export class SocketConnection implements Connection, SharedReader {
     server.clients.set(this.client.id, this.client)
     server.connections.add(this)
     server.totalConnections++
-    if (name.remote !== undefined) count(server.clientsByAddress, name.remote, 1)
+    server.countClient(name.remote, 1)
     socket.setNoDelay(true)
     const { keepAliveSeconds } = server.settings
     if (keepAliveSeconds > 0) socket.setKeepAlive(true, keepAliveSeconds * 1000)
@@ -429,7 +430,7 @@ export class SocketConnection implements Connection, SharedReader {
     server.pubSub.leave(client)
     for (const left of server.onLeave) left(client)
     server.clients.delete(client.id)
-    if (this.#remote !== undefined) count(server.clientsByAddress, this.#remote, -1)
+    server.countClient(this.#remote, -1)
     this.#queue.length = 0
     this.#queuedBytes = 0
     this.#countInput()
@@ -442,17 +443,4 @@ export class SocketConnection implements Connection, SharedReader {
     this.#countOutput()
     this.client.server.connections.delete(this)
   }
-}
-
-export interface SocketNames {
-  readonly address: string
-  readonly localAddress: string
-  /** The peer's address alone; undefined where clients aren't counted by it. */
-  readonly remote: string | undefined
-}
-
-function count(counts: Map<string, number>, name: string, by: 1 | -1): void {
-  const now = (counts.get(name) ?? 0) + by
-  if (now > 0) counts.set(name, now)
-  else counts.delete(name)
 }

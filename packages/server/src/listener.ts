@@ -8,13 +8,14 @@
  * place: there is no moment at which somebody else can connect.
  */
 import { chmodSync, lstatSync, mkdtempSync, readFileSync, renameSync, rmSync, unlinkSync, type Stats } from 'node:fs'
-import { connect, createServer, isIPv6, type AddressInfo, type Server as NetServer, type Socket } from 'node:net'
+import { connect, createServer, type AddressInfo, type Server as NetServer, type Socket } from 'node:net'
 import { dirname, join } from 'node:path'
 import { createServer as createTlsServer, type TlsOptions as SecureOptions, type TLSSocket } from 'node:tls'
-import { SocketConnection, type SocketNames } from './connection.ts'
+import { SocketConnection } from './connection.ts'
 import type { TlsFiles, TlsOptions } from './options.ts'
 import type { ServerState } from './server-state.ts'
 import { sharingReads } from './shared-reads.ts'
+import { bracketed, namesOf } from './socket-names.ts'
 
 const BACKLOG = 511
 const TLS_HANDSHAKE_MS = 10_000
@@ -151,16 +152,6 @@ function refusalOf(state: ServerState, remote: string | undefined): string | und
   return isFull ? 'ERR max number of clients from this address reached' : undefined
 }
 
-function namesOf(socket: Socket, path: string | undefined): SocketNames {
-  if (path !== undefined) return { address: `${path}:0`, localAddress: `${path}:0`, remote: undefined }
-  const { remoteAddress = '', remotePort = 0, localAddress = '', localPort = 0 } = socket
-  return {
-    address: `${bracketed(remoteAddress)}:${remotePort}`,
-    localAddress: `${bracketed(localAddress)}:${localPort}`,
-    remote: remoteAddress,
-  }
-}
-
 /** Addresses that only this machine can reach. */
 export function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || /^(::ffff:)?127\.\d+\.\d+\.\d+$/.test(host)
@@ -170,10 +161,6 @@ function tcpListener(kind: 'tcp' | 'tls', server: NetServer, host: string, reloa
   // A TCP server that listens has an address with a port.
   const { port } = server.address() as AddressInfo
   return { kind, address: `${bracketed(host)}:${port}`, port, close: () => closed(server), reload }
-}
-
-function bracketed(host: string): string {
-  return isIPv6(host) ? `[${host}]` : host
 }
 
 interface Place {

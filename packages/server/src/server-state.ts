@@ -181,6 +181,14 @@ export class ServerState {
     )
   }
 
+  /** A client has come from an address, or gone; undefined: one that isn't counted by it. */
+  countClient(address: string | undefined, by: 1 | -1): void {
+    if (address === undefined) return
+    const now = (this.clientsByAddress.get(address) ?? 0) + by
+    if (now > 0) this.clientsByAddress.set(address, now)
+    else this.clientsByAddress.delete(address)
+  }
+
   nextClientId(): number {
     return ++this.#clientIds
   }
