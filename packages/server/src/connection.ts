@@ -269,7 +269,7 @@ export class SocketConnection implements Connection, SharedReader {
     }
     if (this.#isEnding) return
     this.#parser.keep()
-    this.flush()
+    if (client.reply.length > 0) client.server.flushSoon(this)
     this.#countInput()
   }
 

@@ -97,6 +97,8 @@ export class ServerState {
   keyspaceHits = 0
   keyspaceMisses = 0
   isClosing = false
+  #toFlush: { flush(): void }[] = []
+  readonly #flushDue = (): void => this.flushAll()
   #clientIds = 0
   #expiredBefore = 0
   #attackLoggedMs = -Infinity
@@ -187,6 +189,22 @@ export class ServerState {
     const now = (this.clientsByAddress.get(address) ?? 0) + by
     if (now > 0) this.clientsByAddress.set(address, now)
     else this.clientsByAddress.delete(address)
+  }
+
+  /**
+   * Sends a connection's replies when all that have come in this round of the event loop are answered, as Redis does: each
+   * write wakes its reader, who may take the processor, and so they come in a row.
+   */
+  flushSoon(connection: { flush(): void }): void {
+    if (this.#toFlush.push(connection) === 1) setImmediate(this.#flushDue)
+  }
+
+  /** Sends what `flushSoon` has put off. */
+  flushAll(): void {
+    const due = this.#toFlush
+    if (due.length === 0) return
+    this.#toFlush = []
+    for (let i = 0; i < due.length; i++) due[i]!.flush()
   }
 
   nextClientId(): number {

@@ -18,6 +18,7 @@ const TURNS = 3
 export class Plug {
   readonly connection: SocketConnection
   readonly #socket: Fitting
+  readonly #server: ServerState
   readonly #reader = new ReplyReader()
   readonly #frames: string[] = []
   #frameBytes = 0
@@ -32,6 +33,7 @@ export class Plug {
 
   private constructor(server: ServerState) {
     this.#socket = new Fitting()
+    this.#server = server
     // A Duplex with the few methods of a socket that a connection calls.
     const socket = this.#socket as unknown as Socket
     this.connection = SocketConnection.open(socket, server, {
@@ -44,6 +46,7 @@ export class Plug {
   /** Hands over one chunk. */
   put(bytes: Buffer | string): void {
     this.#socket.push(typeof bytes === 'string' ? Buffer.from(bytes, 'latin1') : Buffer.from(bytes))
+    this.#server.flushAll()
   }
 
   /** Resolves when turns that were put off have been taken. */

@@ -74,6 +74,9 @@ function changedKeys(change: Change | CrossChange): string[] {
     case 'databases-swapped':
     case 'flushed':
       return []
+    // Time passes whoever looks: as with a key that expires.
+    case 'iids-expired':
+      return []
     case 'key-copied':
       return [change.toKey]
     case 'key-renamed':
