@@ -84,7 +84,7 @@ export class Segment {
     const share = Math.min(index / 4, 1)
     const rows = isFull ? Math.max(Math.trunc(before.#count * share), ROWS_MIN) : ROWS_MIN
     // What one large entry took is no measure for those after it.
-    const bytes = isFull ? Math.trunc(Math.min(before.#arena.used, ARENA_BYTES_MAX) * share * ARENA_MARGIN) : undefined
+    const bytes = isFull ? Math.trunc(Math.min(before.#arena.used * ARENA_MARGIN, ARENA_BYTES_MAX) * share) : undefined
     return new Segment(IdColumns.create(first, isWide, rows), { rows, bytes }, meter)
   }
 
