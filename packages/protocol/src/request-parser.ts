@@ -34,6 +34,8 @@ export class RequestParser {
   /** False until the client has proved who it is: tighter limits hold. */
   isAuthenticated = true
   readonly #limits: RequestLimits
+  /** Up to here, and below ten, a number of arguments is within every limit. */
+  readonly #quickArgumentsMax: number
   /** What is being parsed. The request has the same bytes, or, of an inline request with quotes, some of its own. */
   #bytes: Buffer = Buffer.alloc(0)
   #start = 0
@@ -50,6 +52,8 @@ export class RequestParser {
 
   constructor(limits: Partial<RequestLimits> = {}) {
     this.#limits = { ...requestLimits, ...limits }
+    const { argumentsMax, unauthenticatedArgumentsMax } = this.#limits
+    this.#quickArgumentsMax = Math.min(9, argumentsMax, unauthenticatedArgumentsMax)
   }
 
   /** Bytes that wait for the rest of their request. */
@@ -128,6 +132,21 @@ export class RequestParser {
 
   /** `*N`; false when the line is not whole. A count of 0 and less asks for nothing, and gets nothing. */
   #multibulk(): boolean {
+    const bytes = this.#bytes
+    const at = this.#at
+    // Hot: nearly every request has less than ten arguments. Searching for the end of the line took a third of an XADD's parsing.
+    if (at + 3 < this.#end && bytes[at + 2] === CR && bytes[at + 3] === LF) {
+      const digit = bytes[at + 1]! - 0x30
+      if (digit > 0 && digit <= this.#quickArgumentsMax) {
+        this.#at = at + 4
+        this.#argumentsLeft = digit
+        return true
+      }
+    }
+    return this.#slowMultibulk()
+  }
+
+  #slowMultibulk(): boolean {
     const end = this.#lineEnd('too big mbulk count string')
     if (end < 0) return false
     const count = decimal(this.#bytes, this.#at + 1, end)

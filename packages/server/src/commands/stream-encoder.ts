@@ -142,7 +142,13 @@ function putId(bytes: Uint8Array, from: number, ms: number, seq: number): number
   if (ms !== msOfDigits) moveMs(ms)
   let at = from
   bytes[at++] = DOLLAR
-  at = putDigits(bytes, at, msDigitCount + 1 + digitsOf(seq))
+  const length = msDigitCount + 1 + digitsOf(seq)
+  // Hot: of any time since 2001 and a sequence below 10 million.
+  if (length < 10 || length > 19) at = putDigits(bytes, at, length)
+  else {
+    bytes[at++] = 0x31
+    bytes[at++] = 0x30 + length - 10
+  }
   bytes[at++] = CR
   bytes[at++] = LF
   for (let i = 0; i < msDigitCount; i++) bytes[at++] = msDigits[i]!
@@ -225,6 +231,9 @@ function putPadded(bytes: Uint8Array, from: number, value: number): number {
 }
 
 function digitsOf(value: number): number {
+  if (value < 10) return 1
+  if (value < 100) return 2
+  if (value < 1000) return 3
   let digits = 1
   for (let limit = 10; limit <= value; limit *= 10) digits++
   return digits
