@@ -350,3 +350,12 @@ it('replays a recorded history into the same keys', () => {
   expect(replayed.expiresAtMs('d')).toBe(300)
   expect(replayed.memoryBytes).toBe(database.memoryBytes)
 })
+
+it('tells who watches a key of an expiry that is set again to the same time', () => {
+  set('watched')
+  expireAt(database, 'watched', 1000, 0)
+  const watch = database.watch('watched', 0)
+  expireAt(database, 'watched', 1000, 0)
+  expect(watch.isDirty(0)).toBe(true)
+  watch.end()
+})

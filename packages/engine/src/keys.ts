@@ -15,7 +15,8 @@ export function expireAt(database: Database, key: string, atMs: number, nowMs: n
   checkExpiry(atMs)
   if (database.value(key, nowMs) === undefined) return false
   if (atMs <= nowMs) database.commit({ kind: 'key-removed', key, reason: 'deleted' })
-  else if (database.expiresAtMs(key) !== atMs) database.commit({ kind: 'expiry-set', key, atMs })
+  // Also when it is the same time again: as in Redis, who watches the key is told.
+  else database.commit({ kind: 'expiry-set', key, atMs })
   return true
 }
 
