@@ -54,14 +54,11 @@ export function sharingReads(accepted: Socket): SharingSocket | undefined {
   const { _server: owner, server } = from
   from._handle = null
   from._server = null
-  const sharing: { socket: Socket | undefined; reader: SharedReader | undefined } = {
-    socket: undefined,
-    reader: undefined,
-  }
+  const cell: Pick<SharingSocket, 'reader'> = { reader: undefined }
   const onread = {
     buffer,
     callback: (length: number): boolean => {
-      sharing.reader?.receiveShared(buffer, length)
+      cell.reader?.receiveShared(buffer, length)
       return true
     },
   }
@@ -69,6 +66,5 @@ export function sharingReads(accepted: Socket): SharingSocket | undefined {
   const socket = new Socket(options)
   // Its end is counted by the server, as that of the one which it replaces would have been.
   Object.assign(socket as Inside, { _server: owner, server })
-  sharing.socket = socket
-  return sharing as SharingSocket
+  return Object.assign(cell, { socket })
 }
