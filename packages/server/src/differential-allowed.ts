@@ -136,7 +136,7 @@ export const allowedReplies: readonly AllowedReply[] = [
       ['XREADGROUP', 'GROUP', 'g', 'alice', 'STREAMS', 's', '>'],
       ['XGROUP', 'createConsumer', 's', 'g', 'alice'],
     ],
-    // After each of them the grammar makes the consumer, in this spelling, so that both servers have it from then on.
+    // After each of them the grammar reads the consumer's history, or makes it in this spelling, so that both servers have it.
     explains: ({ args, ours, theirs }) => args[1] === 'createConsumer' && ours === ':0' && theirs === ':1',
   },
   {

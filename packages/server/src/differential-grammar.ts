@@ -119,12 +119,23 @@ function readGroup(random: Random): Args[] {
   if (random.chance(0.01)) options.push(['BLOCK', random.pick(['x', '-1', '9223372036854775808', '1'])])
   if (random.chance(0.01)) options.push([random.pick(['FOO', 'COUNT', 'GROUP'])])
   const made = ['XREADGROUP', ...random.shuffle(options).flat(), 'STREAMS', ...streams]
-  return [made, ...streams.slice(0, streams.length / 2).map((stream) => consumerMade(stream, name, reader))]
+  return [made, ...streams.slice(0, streams.length / 2).map((stream) => consumerSeen(stream, name, reader))]
 }
 
-/** The consumer of a command that may have found nothing: 7.0 has not made it then. See `consumers that get nothing`. */
-function consumerMade(stream: string, name: string, reader: string): Args {
-  return ['XGROUP', 'createConsumer', stream, name, reader]
+/** No entry comes after it. */
+const AFTER_ALL = '18446744073709551615-18446744073709551614'
+
+/**
+ * What follows a command that may have found nothing for its consumer: 7.0 has neither made it then nor seen it, which a
+ * read of its history does. See `consumers that get nothing`.
+ */
+function consumerSeen(stream: string, name: string, reader: string): Args {
+  return ['XREADGROUP', 'GROUP', name, reader, 'STREAMS', stream, AFTER_ALL]
+}
+
+/** Whether a command is there to make up for what the one before it does otherwise on 7.0. */
+export function isMakeUp(args: Args | undefined): boolean {
+  return args?.at(-1) === AFTER_ALL
 }
 
 function groupCommand(random: Random): Args[] {
@@ -170,7 +181,7 @@ function claim(random: Random): Args[] {
   if (random.chance(0.02)) options.push([random.pick(['FOO', 'IDLE', 'TIME', 'RETRYCOUNT', 'LASTID', 'a\r\nb'])])
   const [stream, name, reader] = [key(random), group(random), consumer(random)]
   const made = ['XCLAIM', stream, name, reader, idle(random), ...ids(random), ...random.shuffle(options).flat()]
-  return [made, consumerMade(stream, name, reader)]
+  return [made, consumerSeen(stream, name, reader)]
 }
 
 function autoClaim(random: Random): Args[] {
@@ -180,7 +191,7 @@ function autoClaim(random: Random): Args[] {
   const [stream, name, reader] = [key(random), group(random), consumer(random)]
   const start = random.chance(0.6) ? random.pick(['0', '-', '0-0']) : id(random)
   const given = [...random.shuffle(options).flat(), ...extra(random, 'COUNT')]
-  return [['XAUTOCLAIM', stream, name, reader, idle(random), start, ...given], consumerMade(stream, name, reader)]
+  return [['XAUTOCLAIM', stream, name, reader, idle(random), start, ...given], consumerSeen(stream, name, reader)]
 }
 
 function info(random: Random): Args[] {
@@ -312,7 +323,7 @@ export class Grammar {
     if (random.chance(1 / COMMANDS_A_MS)) this.#ms++
     if (this.#ms === 12) return this.#anew()
     const made = random.weighted(streamCommands)(random, this.#ms)
-    const isOne = made.length === 1 || made[1]![1] === 'createConsumer'
+    const isOne = made.length === 1 || isMakeUp(made[1])
     if (isOne && made[0]![0] !== 'COMMAND' && random.chance(0.02)) return [damaged(random, made[0]!), ...made.slice(1)]
     if (isOne && made[0]![0] !== 'COMMAND' && random.chance(0.02))
       return [ended(random, made[0]!, made[1]), ...made.slice(1)]

@@ -8,7 +8,7 @@
  */
 import { encodeAll, Wire } from './differential-wire.ts'
 import { ReplyComparer } from './differential-replies.ts'
-import type { Args } from './differential-grammar.ts'
+import { isMakeUp, type Args } from './differential-grammar.ts'
 
 export interface Ports {
   readonly ours: number
@@ -128,7 +128,7 @@ export async function shrink(ports: Ports, options: HistoryOptions, commands: re
 function units(commands: readonly Args[]): Args[][] {
   const made: Args[][] = []
   for (const args of commands) {
-    if (args[1] === 'createConsumer' && made.length > 0) made.at(-1)!.push(args)
+    if (isMakeUp(args) && made.length > 0) made.at(-1)!.push(args)
     else made.push([args])
   }
   return made
