@@ -28,7 +28,7 @@ interface Described {
   readonly reference: string
 }
 
-/** A difference in the reply to a command. */
+/** A difference in the reply to a command; in transcripts it shows as it does in the replies to what was sent. */
 export interface AllowedReply extends Described {
   /** Commands, or the steps of a schedule, of which one's replies show it. */
   readonly example: readonly (readonly string[])[] | { readonly steps: readonly Step[] }

@@ -6,8 +6,10 @@
  * Ending our half makes the end certain without a wait: a server closes when it has run and answered what it read.
  */
 import { createConnection } from 'node:net'
+import { ProtocolError, ReplyReader, RequestParser } from '@millrace/protocol'
 import { allowedTranscripts, type Transcript } from './differential-allowed.ts'
-import { encodeAll } from './differential-wire.ts'
+import { ReplyComparer } from './differential-replies.ts'
+import { encode, encodeAll } from './differential-wire.ts'
 import type { Grammar } from './differential-grammar.ts'
 import type { Random } from './differential-random.ts'
 
@@ -16,8 +18,16 @@ const ANSWER_MS_MAX = 5000
 /** A server that closes while bytes wait unread resets the connection, which may lose replies: less than one read of Redis. */
 const BYTES_MAX = 12_000
 
-/** Everything a server sends until it closes. */
-export async function transcript(port: number, bytes: Buffer): Promise<string> {
+const HELLO_3 = encode(['HELLO', '3'])
+
+/** Everything a server sends until it closes; in RESP3 after the reply to HELLO, which goes ahead of the bytes. */
+export async function transcript(port: number, bytes: Buffer, protocol: 2 | 3 = 2): Promise<string> {
+  if (protocol === 2) return await answerTo(port, bytes)
+  const answer = await answerTo(port, Buffer.concat([HELLO_3, bytes]))
+  return answer.slice(framesOf(answer)[0]?.length ?? 0)
+}
+
+async function answerTo(port: number, bytes: Buffer): Promise<string> {
   return await new Promise((resolve, reject) => {
     const chunks: Buffer[] = []
     const socket = createConnection({ port, host: '127.0.0.1', allowHalfOpen: true }, () => socket.end(bytes))
@@ -36,34 +46,64 @@ export async function transcript(port: number, bytes: Buffer): Promise<string> {
   })
 }
 
-/** The name of what explains the difference between two transcripts; 'same' when there is none, undefined when nothing does. */
-export function verdict({ sent, ours, theirs }: Transcript): string | undefined {
+/**
+ * The names of what explains the difference between two transcripts; 'same' when there is none but the clock, undefined
+ * when nothing does. Replies are compared as those to the requests that the bytes are; what then is left, as bytes.
+ */
+export function verdict({ sent, ours, theirs }: Transcript, clockMsMax = 0): string | undefined {
   if (ours === theirs) return 'same'
-  const [mine, other] = [masked(ours), masked(theirs)]
-  if (mine === other) return 'same'
-  return allowedTranscripts.find((allowed) => allowed.explains({ sent, ours: mine, theirs: other }))?.name
+  const hits = new Map<string, number>()
+  const comparer = new ReplyComparer(hits)
+  comparer.clockMsMax = clockMsMax
+  const requests = requestsOf(sent)
+  const other = framesOf(theirs)
+  const mine = framesOf(ours).map((frame, i) => {
+    const [args, answer] = [requests[i], other[i]]
+    return args !== undefined && answer !== undefined && comparer.isSame(args, frame, answer) ? answer : frame
+  })
+  const name = hits.size === 0 ? 'same' : [...hits.keys()].join(', ')
+  const left = mine.join('')
+  if (left === theirs) return name
+  return allowedTranscripts.find((allowed) => allowed.explains({ sent, ours: left, theirs }))?.name
 }
 
-/** Without what the clock gave, IDs and TIME's reply, which a mutation can ask for, and with 7.0's sentence about streams without IDs. */
-function masked(text: string): string {
-  return text
-    .replaceAll(/(?<!\d)1\d{12}-\d+/g, 'clock')
-    .replaceAll(/\*2\r\n\$10\r\n1\d{9}\r\n\$\d\r\n\d+\r\n/g, 'clock')
-    .replaceAll(
-      /Unbalanced 'xread(?:group)?' list of streams: for each stream key [^.]*/g,
-      () => "Unbalanced XREAD list of streams: for each stream key an ID or '$' must be specified",
-    )
+/** The requests in these bytes, up to what cannot be one. */
+function requestsOf(sent: string): string[][] {
+  const parser = new RequestParser()
+  const requests: string[][] = []
+  try {
+    parser.feed(Buffer.from(sent, 'latin1'))
+    while (parser.next()) {
+      requests.push(Array.from({ length: parser.request.count }, (_, i) => parser.request.text(i)))
+    }
+  } catch (error) {
+    if (!(error instanceof ProtocolError)) throw error
+  }
+  return requests
 }
 
-/** Their replies tell times, or all of the server. */
-const timed = new Set(['xinfo', 'xpending', 'ttl', 'pttl', 'expiretime', 'command', 'scan'])
+/** The replies in these bytes, and as the last one whatever is no whole reply. */
+function framesOf(answer: string): string[] {
+  const reader = new ReplyReader()
+  const frames: string[] = []
+  let length = 0
+  try {
+    reader.feed(Buffer.from(answer, 'latin1'))
+    while (reader.next()) {
+      const frame = reader.frame().toString('latin1')
+      length += frame.length
+      frames.push(frame)
+    }
+  } catch (error) {
+    if (!(error instanceof ProtocolError)) throw error
+  }
+  return length < answer.length ? [...frames, answer.slice(length)] : frames
+}
 
-/** Commands without what differs whatever their bytes: times, waits, the ID + of XREAD, consumers that get nothing. */
+/** Commands without what differs once they are damaged: waits, who was made by a make-up, and COMMAND alone, which lists all. */
 function isPlain([name, second, ...rest]: readonly string[]): boolean {
-  if (timed.has(name!.toLowerCase()) || /^createconsumer$/i.test(second ?? '')) return false
-  return (
-    !/^xread/i.test(name!) || (!rest.includes('+') && ![second, ...rest].some((word) => /^block$/i.test(word ?? '')))
-  )
+  if (/^(?:xinfo|command)$/i.test(name!) || /^createconsumer$/i.test(second ?? '')) return false
+  return !/^xread/i.test(name!) || ![second, ...rest].some((word) => /^block$/i.test(word ?? ''))
 }
 
 /** A few requests of the grammar, damaged in one to three places. */

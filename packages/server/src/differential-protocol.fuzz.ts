@@ -33,21 +33,22 @@ afterAll(async () => {
 class CutServer {
   readonly #port: number
   readonly #control: Wire
+  readonly #protocol: 2 | 3
   #wire: Wire | undefined = undefined
 
-  constructor(port: number, control: Wire) {
+  private constructor(port: number, protocol: 2 | 3, control: Wire) {
     this.#port = port
+    this.#protocol = protocol
     this.#control = control
   }
 
-  static async connect(port: number): Promise<CutServer> {
-    return new CutServer(port, await Wire.connect(port))
+  static async connect(port: number, protocol: 2 | 3): Promise<CutServer> {
+    return new CutServer(port, protocol, await Wire.connect(port))
   }
 
   /** The replies to a request that is cut there, and a word when the connection ended after them. */
   async answer(request: Buffer, cut: number): Promise<string> {
-    this.#wire ??= await Wire.connect(this.#port)
-    const wire = this.#wire
+    const wire = (this.#wire ??= await this.#begin())
     wire.send(request.subarray(0, cut))
     await this.#control.ask('PING')
     const mark = `mark ${cut}`
@@ -64,6 +65,12 @@ class CutServer {
     }
   }
 
+  async #begin(): Promise<Wire> {
+    const wire = await Wire.connect(this.#port)
+    if (this.#protocol === 3) await wire.ask('HELLO', '3')
+    return wire
+  }
+
   async flush(): Promise<void> {
     await this.#control.ask('FLUSHALL')
   }
@@ -74,8 +81,9 @@ class CutServer {
   }
 }
 
-it('answers requests that are cut at every byte as redis-server does', async () => {
-  const servers = await Promise.all([CutServer.connect(ours.port), CutServer.connect(redis.port)])
+/** Each request of the corpus, cut at each byte. */
+async function playCuts(protocol: 2 | 3): Promise<void> {
+  const servers = await Promise.all([CutServer.connect(ours.port, protocol), CutServer.connect(redis.port, protocol)])
   for (const text of corpus) {
     const request = Buffer.from(text, 'latin1')
     await Promise.all(servers.map((server) => server.flush()))
@@ -87,7 +95,11 @@ it('answers requests that are cut at every byte as redis-server does', async () 
   }
   for (const server of servers) server.close()
   expect(ours.failure).toBe('')
-}, 120_000)
+}
+
+it('answers requests that are cut at every byte as redis-server does, in RESP2', async () => await playCuts(2), 120_000)
+
+it('answers requests that are cut at every byte as redis-server does, in RESP3', async () => await playCuts(3), 120_000)
 
 it(
   `answers ${MUTATED} damaged pipelines as redis-server does, and neither ends nor grows (seed ${seed})`,
@@ -96,12 +108,20 @@ it(
     const grammar = new Grammar(random)
     const flush = encode(['FLUSHALL'])
     const before = await ours.memoryBytes()
+    let longestMs = 0
     for (let i = 0; i < MUTATED; i++) {
       const bytes = mutated(random, grammar)
-      const [mine, other] = await Promise.all([transcript(ours.port, bytes), transcript(redis.port, bytes)])
+      const protocol = random.chance(0.5) ? 3 : 2
+      const startedMs = performance.now()
+      const [mine, other] = await Promise.all([
+        transcript(ours.port, bytes, protocol),
+        transcript(redis.port, bytes, protocol),
+      ])
+      // An idle time reaches from one case to another.
+      longestMs = Math.max(longestMs, performance.now() - startedMs)
       const sent = bytes.toString('latin1')
-      const explained = verdict({ sent, ours: mine, theirs: other })
-      expect(mine, `case ${i}: ${JSON.stringify(sent)}`).toBe(explained === undefined ? other : mine)
+      const explained = verdict({ sent, ours: mine, theirs: other }, 2 * longestMs)
+      expect(mine, `case ${i}, RESP${protocol}: ${JSON.stringify(sent)}`).toBe(explained === undefined ? other : mine)
       // What one of them runs and the other refuses leaves them with different keys.
       if (explained === 'same' && i % CASES_A_FLUSH > 0) continue
       await Promise.all([transcript(ours.port, flush), transcript(redis.port, flush)])

@@ -3,8 +3,8 @@
  *
  *   *2\r\n:5\r\n$1\r\na\r\n   ──►   ['*', ':5', '$a']
  *
- * Of the clock depend idle times, times to live and the moments in XINFO alone, each at its own place in its own command's
- * reply: these are masked, and must lie as near each other as the time allows that the commands took.
+ * Of the clock depend idle times, times to live and the moments in XINFO, each at its own place in its own command's reply,
+ * and IDs that it gave: these are masked, and must lie as near each other as the time allows that the commands took.
  */
 import { ReplyReader, type ReplyValue } from '@millrace/protocol'
 
@@ -69,11 +69,28 @@ export function isSameButClock(args: readonly string[], ours: Tree, theirs: Tree
 
 /** The reply with a mark in the place of each time; the times go into `times`. */
 function masked(args: readonly string[], reply: Tree, times: Time[]): Tree {
+  return maskOwn(args, maskIds(reply, times), times)
+}
+
+/** A moment of these years in milliseconds, and what was counted in it, which differs when two servers are not in step. */
+const clockId = /^\$(1\d{12})-\d+$/
+
+function maskIds(reply: Tree, times: Time[]): Tree {
+  if (typeof reply !== 'string') return reply.map((item) => maskIds(item, times))
+  const found = clockId.exec(reply)
+  if (found === null) return reply
+  times.push({ ms: Number(found[1]), unitMs: 1 })
+  return '$clock'
+}
+
+/** What tells times in the reply to this command. */
+function maskOwn(args: readonly string[], reply: Tree, times: Time[]): Tree {
   const name = args[0]!.toLowerCase()
   const second = args[1]?.toLowerCase()
   if (name === 'xpending' && args.length > 3) return maskRows(reply, times)
   if (name === 'xinfo' && (second === 'consumers' || second === 'stream')) return maskFields(reply, times)
   if (name === 'ttl' || name === 'expiretime') return maskTime(reply, times, 1000)
+  if (name === 'time') return maskMoment(reply, times)
   if (name === 'pttl' || name === 'pexpiretime') return maskTime(reply, times, 1)
   return reply
 }
@@ -99,6 +116,14 @@ function maskFields(reply: Tree, times: Time[]): Tree {
     if (field === '$pending') return maskRows(item, times)
     return maskFields(item, times)
   })
+}
+
+/** Seconds and microseconds. */
+function maskMoment(reply: Tree, times: Time[]): Tree {
+  if (!Array.isArray(reply) || reply.length !== 3) return reply
+  const [seconds, micros] = [Number(String(reply[1]).slice(1)), Number(String(reply[2]).slice(1))]
+  times.push({ ms: seconds * 1000 + micros / 1000, unitMs: 1 })
+  return '$clock'
 }
 
 /** -1 and -2 say that there is no time, and stay. */
