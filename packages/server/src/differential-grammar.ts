@@ -129,7 +129,7 @@ const AFTER_ALL = '18446744073709551615-18446744073709551614'
  * What follows a command that may have found nothing for its consumer: 7.0 has neither made it then nor seen it, which a
  * read of its history does. See `consumers that get nothing`.
  */
-function consumerSeen(stream: string, name: string, reader: string): Args {
+export function consumerSeen(stream: string, name: string, reader: string): Args {
   return ['XREADGROUP', 'GROUP', name, reader, 'STREAMS', stream, AFTER_ALL]
 }
 
