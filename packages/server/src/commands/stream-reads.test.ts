@@ -105,6 +105,14 @@ it('says what is wrong with a read', async () => {
   ])
 })
 
+it('names the sign that is no ID of a history without what follows its NUL', async () => {
+  await replies('XGROUP CREATE s g $ MKSTREAM')
+  for (const sign of ['$', '+']) {
+    const read = ['XREADGROUP', 'GROUP', 'g', 'c', 'STREAMS', 's']
+    expect(await talk.ask([...read, `${sign}\0x`])).toBe(await talk.ask([...read, sign]))
+  }
+})
+
 it('gives each entry to one consumer of a group, and tells again what it has pending', async () => {
   await replies('XADD s 1-1 a b', 'XADD s 2-1 a b', 'XADD s 3-1 a b', 'XGROUP CREATE s g 0')
   expect(

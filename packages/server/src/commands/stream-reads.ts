@@ -126,7 +126,7 @@ function groupPositionsOf(client: Client, request: Request, args: ReadArguments)
     if (client.streamToRead(key)?.group(args.group!) === undefined) throw noReadableGroup(key, args.group!)
     const at = args.keysAt + args.streams + i
     const sign = signAt(request, at)
-    if (sign === DOLLAR || sign === PLUS) throw new ReplyError(meaningless(request.text(at)))
+    if (sign === DOLLAR || sign === PLUS) throw new ReplyError(meaningless(sign === PLUS ? '+' : '$'))
     positions.push({ key, from: sign === GREATER ? '>' : historyOrNew(idAt(request, at)) })
   }
   return positions
@@ -140,7 +140,7 @@ function historyOrNew(id: StreamId): ReadGroupFrom {
 const newOnlyInGroups =
   'ERR The > ID can be specified only when calling XREADGROUP using the GROUP <group> <consumer> option.'
 
-function meaningless(id: string): string {
+function meaningless(id: '+' | '$'): string {
   return (
     `ERR The ${id} ID is meaningless in the context of XREADGROUP: you want to read the history of this consumer by ` +
     `specifying a proper ID, or use the > ID to get new messages. The ${id} ID would just return an empty result set.`
