@@ -88,6 +88,6 @@ export function keyMemoryBytes(database: Database, key: string, nowMs: number): 
 }
 
 export function checkExpiry(atMs: number): void {
-  if (Number.isSafeInteger(atMs)) return
+  if (Number.isInteger(atMs)) return
   throw new EngineError('BAD_ARGUMENT', `An expiry time is a whole number, not ${atMs}`)
 }

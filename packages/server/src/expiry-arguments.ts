@@ -6,8 +6,8 @@
  *   seconds  EX EXPIRE     EXAT EXPIREAT
  *   ms       PX PEXPIRE    PXAT PEXPIREAT
  *
- * Redis takes any time that 64 bits hold. Here it ends with 2^53 - 1 ms, the year 287396; later ones are refused as Redis
- * refuses those beyond its own end.
+ * Any time that 64 bits hold is taken. From 2^53 ms on, the year 287396, it becomes the nearest number there is, no later than
+ * the last one.
  */
 import type { Request } from '@millrace/protocol'
 import { lines, ReplyError } from './error-lines.ts'
@@ -35,6 +35,8 @@ export interface ExpiryArgument {
 
 const INT64_MAX = 2n ** 63n - 1n
 const SECONDS_MAX = INT64_MAX / 1000n
+/** The largest number below 2^63. */
+const MOMENT_MAX = 2 ** 63 - 1024
 
 /** A time from 1 on, as SET and GETEX want it. */
 export function positiveExpiry(argument: ExpiryArgument, nowMs: number): number {
@@ -58,8 +60,8 @@ function absoluteMs(argument: ExpiryArgument, value: bigint, nowMs: number): num
   const { isSeconds, isAbsolute } = argument.unit
   if (isSeconds && (value > SECONDS_MAX || value < -SECONDS_MAX)) throw invalidExpiry(argument)
   const atMs = (isSeconds ? value * 1000n : value) + (isAbsolute ? 0n : BigInt(nowMs))
-  if (atMs > Number.MAX_SAFE_INTEGER) throw invalidExpiry(argument)
-  return Number(atMs < 0n ? 0n : atMs)
+  if (atMs > INT64_MAX) throw invalidExpiry(argument)
+  return Math.min(Number(atMs < 0n ? 0n : atMs), MOMENT_MAX)
 }
 
 function invalidExpiry({ command }: ExpiryArgument): ReplyError {

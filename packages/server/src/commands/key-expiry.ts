@@ -258,6 +258,7 @@ function timeOf({ isSeconds, isAbsolute }: ExpiryUnit): (client: Client, request
     const atMs = database.expiresAtMs(key)
     if (atMs === undefined) return reply.integer(-1)
     const ms = isAbsolute ? atMs : atMs - nowMs
-    reply.integer(isSeconds ? Math.floor((ms + 500) / 1000) : ms)
+    const told = isSeconds ? Math.floor((ms + 500) / 1000) : ms
+    reply.integer(Number.isSafeInteger(told) ? told : BigInt(told))
   }
 }
