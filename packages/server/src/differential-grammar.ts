@@ -4,11 +4,12 @@
  *
  *   keys        s v: streams, for everything        t: one from which nothing is deleted, so that 7.0 and 8.x count alike
  *               u: one for XSETID, without XDEL     f: one far in the future, where `*` gives the same ID everywhere
- *               w: mostly a string
+ *               w: mostly a string                 c: one whose IDs the clock gives
  *   IDs         a grid of 12 × 4, hostile ones now and then; entries are added along it, so that most of them are
  *               accepted, and at its end the streams begin anew
  *
- * Nothing here depends on the clock but what says so: idle times are 0 or long, so that no few milliseconds decide.
+ * Nothing here depends on the clock but what says so: idle times are 0 or long, so that no few milliseconds decide, and IDs
+ * that the clock gives are compared by what passed between them. Their nodes are not: an ID of more digits takes more bytes.
  */
 import type { Random, Weighted } from './differential-random.ts'
 import { consumer, count, fields, group, hostileCounts, id, idle, key } from './differential-values.ts'
@@ -46,12 +47,41 @@ function xadd(random: Random, ms: number): Args[] {
     [5, `${random.below(12)}-${random.below(4)}`],
     [3, id(random)],
   ])
-  // A bare `*` would be the clock's.
+  // A bare `*` would be the clock's, after which no ID of the grid is taken: that is for the key `c`.
   const newest = made === '*' || made === '\0' ? '11-*' : made
   const target = key(random)
   const options = xaddOptions(random)
   const isTrimmed = options.some((option) => option.startsWith('M'))
   return [['XADD', target === 't' && isTrimmed ? 's' : target, ...options, newest, ...fields(random)]]
+}
+
+/** What is said of a stream whose IDs the clock gives, and nothing that asks for one of them. */
+function clocked(random: Random): Args[] {
+  const [name, reader] = [group(random), consumer(random)]
+  const count = random.chance(0.4) ? ['COUNT', String(1 + random.below(5))] : []
+  const trim = random.chance(0.2) ? ['MAXLEN', String(random.below(9))] : []
+  const seen = consumerSeen('c', name, reader)
+  return random.weighted<Args[]>([
+    [40, [['XADD', 'c', ...(random.chance(0.1) ? ['NOMKSTREAM'] : []), ...trim, '*', ...fields(random)]]],
+    [
+      6,
+      [
+        ['XADD', 'c', '*', 'f', 'v'],
+        ['XADD', 'c', '*', 'f', 'v'],
+      ],
+    ],
+    [8, [['XRANGE', 'c', random.pick(['-', '(0']), '+', ...count]]],
+    [5, [['XREVRANGE', 'c', '+', '1', ...count]]],
+    [5, [['XREAD', ...count, 'STREAMS', 'c', random.pick(['0', '$', '5-1'])]]],
+    [14, [['XREADGROUP', 'GROUP', name, reader, ...count, 'STREAMS', 'c', random.pick(['>', '>', '0'])], seen]],
+    [5, [['XGROUP', 'CREATE', 'c', name, random.pick(['0', '$']), 'MKSTREAM']]],
+    [3, [['XGROUP', 'SETID', 'c', name, random.pick(['0', '$'])]]],
+    [6, [['XPENDING', 'c', name, ...(random.chance(0.5) ? ['-', '+', '9'] : [])]]],
+    [6, [['XAUTOCLAIM', 'c', name, reader, '0', '0', ...count, ...(random.chance(0.3) ? ['JUSTID'] : [])], seen]],
+    [3, [['XTRIM', 'c', random.pick(['MAXLEN', 'MINID']), String(random.below(9))]]],
+    [4, [['XINFO', random.pick(['GROUPS', 'GROUPS', 'CONSUMERS']), 'c', name].slice(0, 3 + random.below(2))]],
+    [2, [['DEL', 'c']]],
+  ])
 }
 
 function xaddOptions(random: Random): string[] {
@@ -228,9 +258,10 @@ const keyCommands: Weighted<(random: Random) => Args> = [
   [4, (random) => [random.pick(['GET', 'INCR', 'STRLEN']), key(random)]],
   [6, (random) => ['EXISTS', key(random), key(random)]],
   [6, (random) => ['TYPE', key(random)]],
-  [4, (random) => ['EXPIRE', key(random), random.pick(['100000', '100000', '0', '-1', 'x'])]],
+  [4, (random) => ['EXPIRE', key(random), random.pick(['100000', '100000', '0', '-1', 'x', '9223370000000'])]],
+  [1, (random) => ['PEXPIREAT', key(random), random.pick(['9007199254740993', '9223372036854775807'])]],
   [3, (random) => ['PERSIST', key(random)]],
-  [3, (random) => [random.pick(['TTL', 'PTTL', 'EXPIRETIME']), key(random)]],
+  [3, (random) => [random.pick(['TTL', 'PTTL', 'EXPIRETIME', 'PEXPIRETIME']), key(random)]],
   [4, (random) => [random.pick(['RENAME', 'RENAMENX']), other(random), other(random)]],
   [4, (random) => ['COPY', other(random), other(random), ...(random.chance(0.5) ? ['REPLACE'] : [])]],
   // Numbers are shared objects in Redis, copied ones not: the count of references to a stream is told.
@@ -273,6 +304,7 @@ const grammarHeads: readonly Args[] = [
 const streamCommands: Weighted<(random: Random, ms: number) => Args[]> = [
   [30, xadd],
   [6, burst],
+  [6, clocked],
   [3, (random) => [['XLEN', key(random)]]],
   [9, range],
   [6, (random) => [['XDEL', deletable(random), ...ids(random)]]],
@@ -325,8 +357,7 @@ export class Grammar {
     const made = random.weighted(streamCommands)(random, this.#ms)
     const isOne = made.length === 1 || isMakeUp(made[1])
     if (isOne && made[0]![0] !== 'COMMAND' && random.chance(0.02)) return [damaged(random, made[0]!), ...made.slice(1)]
-    if (isOne && made[0]![0] !== 'COMMAND' && random.chance(0.02))
-      return [ended(random, made[0]!, made[1]), ...made.slice(1)]
+    if (isOne && made[0]![0] !== 'COMMAND' && random.chance(0.02)) return ended(random, made)
     return random.chance(0.05) ? made.map((args) => recased(random, args)) : made
   }
 
@@ -337,7 +368,7 @@ export class Grammar {
       ? [['FLUSHALL']]
       : [
           ['DEL', 's'],
-          ['DEL', 't', 'u'],
+          ['DEL', 't', 'u', 'c'],
         ]
     const groups = [
       ['s', 'g'],
@@ -350,14 +381,14 @@ export class Grammar {
   }
 }
 
-/** With an argument too few, too many, or twice. `*` stays where the clock does not matter: on the key `f`. */
+/** With an argument too few, too many, or twice. An XADD with `*` stays on the keys where the clock does not matter. */
 function damaged(random: Random, args: Args): Args {
   const changed = random.weighted<Args>([
     [5, args.slice(0, 1 + random.below(args.length))],
     [2, [...args, random.pick(['x', '1', '*'])]],
     [2, args.flatMap((arg, i) => (i > 0 && random.chance(0.2) ? [arg, arg] : [arg]))],
   ])
-  const isRisky = changed.some((arg, i) => i > 1 && arg === '*') && changed[1] !== 'f'
+  const isRisky = changed[0] === 'XADD' && changed.indexOf('*') > 1 && !/^[cf]$/.test(changed[1]!)
   return isRisky ? args : changed
 }
 
@@ -366,11 +397,17 @@ function recased(random: Random, args: Args): Args {
   return args.map((arg) => (/^[A-Z]{2,}$/.test(arg) ? mixed(random, arg) : arg))
 }
 
-/** Options, IDs and signs end at a NUL. Subcommands too if 7.0's table, by a random seed, has them in the same bucket; and what the command that makes up for a difference names stays. */
-function ended(random: Random, args: Args, makeUp: Args = []): Args {
-  const first = /^(?:XGROUP|XINFO|OBJECT)$/.test(args[0]!) ? 2 : 1
-  const isFree = (arg: string, i: number): boolean => i >= first && !makeUp.includes(arg)
-  return args.map((arg, i) => (isFree(arg, i) && random.chance(0.2) ? `${arg}\0${random.pick(['', 'x'])}` : arg))
+/**
+ * Options, IDs and signs end at a NUL; keys, names and values go on after it, in the commands that make up for a difference
+ * too. Where a subcommand has one it is chance what 7.0 does: what it may do to a key is undone.
+ */
+function ended(random: Random, commands: readonly Args[]): Args[] {
+  const words = new Map(commands[0]!.slice(1).map((word) => [word, word]))
+  for (const word of words.keys()) if (random.chance(0.2)) words.set(word, `${word}\0${random.pick(['', 'x'])}`)
+  const made = commands.map(([name, ...rest]) => [name!, ...rest.map((arg) => words.get(arg) ?? arg)])
+  const [[name, subcommand, target] = []] = made
+  if (name !== 'XGROUP' || subcommand?.includes('\0') !== true || target === undefined) return made
+  return [...made, ['SET', target, 'text'], ['DEL', target]]
 }
 
 function mixed(random: Random, word: string): string {

@@ -40,8 +40,19 @@ const times = [
   '',
   '9223372036854775808',
 ]
+// Beyond 2^53 ms. Without conditions: how far they are apart is decided by what is rounded.
+const hugeTimes = ['9223370000000', '9007199254740993', '9223370000000000000', '9223372036854775807']
 // Of SET no time that has passed: Redis keeps the key until it looks at it.
-const setTimes = ['40000000', '99999999999', '0', '-1', 'abc', '9223372036854775807']
+const setTimes = [
+  '40000000',
+  '99999999999',
+  '0',
+  '-1',
+  'abc',
+  '9223370000000',
+  '9223370000000000000',
+  '9223372036854775807',
+]
 const floats = [
   '1.5',
   '-0.1',
@@ -185,6 +196,7 @@ export class KeyGrammar {
     const names = ['EXPIRE', 'PEXPIRE', 'EXPIREAT', 'PEXPIREAT']
     return [
       [4, () => [random.pick(names), this.#key(), random.pick(times), ...this.#options(conditions)]],
+      [1, () => [random.pick(names), this.#key(), random.pick(hugeTimes)]],
       [4, () => [random.pick(['TTL', 'PTTL', 'EXPIRETIME', 'PEXPIRETIME']), this.#key()]],
       [2, () => ['PERSIST', this.#key()]],
     ]

@@ -9,6 +9,7 @@
  * EXEC's reply is compared item by item, as the replies of what was queued.
  */
 import { allowedReplies } from './differential-allowed.ts'
+import type { CountedStreams } from './differential-counts.ts'
 import { isSameButClock, treeOf, type Tree } from './differential-tree.ts'
 
 /** Compares the replies of one connection in order, since EXEC's reply is read by what was queued. */
@@ -17,6 +18,10 @@ export class ReplyComparer {
   readonly hits: Map<string, number>
   /** How far times may be apart: for how long it is not known when each server has run a command, and the one it is about. */
   clockMsMax = 0
+  /** After an allowed difference that leaves the servers with different keys. */
+  hasParted = false
+  /** Of all commands since both servers were empty; without it no stream is known to be counted alike. */
+  counted: CountedStreams | undefined = undefined
   #queued: (readonly string[])[] | undefined = undefined
 
   constructor(hits: Map<string, number> = new Map()) {
@@ -26,6 +31,7 @@ export class ReplyComparer {
   /** Whether both replies mean the same, listed differences included. */
   isSame(args: readonly string[], ours: string, theirs: string): boolean {
     const queued = this.#follow(args, theirs)
+    this.#note(args, queued, theirs)
     if (ours === theirs) return true
     const [mine, other] = [treeOf(ours), treeOf(theirs)]
     if (queued === undefined || !Array.isArray(mine) || !Array.isArray(other)) return this.#matches(args, mine, other)
@@ -48,14 +54,27 @@ export class ReplyComparer {
     return queued
   }
 
+  /** Tells `counted` what has run. */
+  #note(args: readonly string[], queued: readonly (readonly string[])[] | undefined, theirs: string): void {
+    if (this.counted === undefined || theirs === '+QUEUED\r\n') return
+    // Which of them was refused is not looked for.
+    if (queued !== undefined && theirs.startsWith('*')) for (const inner of queued) this.counted.note(inner, true)
+    else this.counted.note(args, theirs.startsWith('-'))
+  }
+
   #matches(args: readonly string[], ours: Tree, theirs: Tree): boolean {
     let [mine, other] = [ours, theirs]
     if (isSameButClock(args, mine, other, this.clockMsMax)) return true
     const met: string[] = []
+    const isCountedAlike = this.counted?.isAlike(args[2] ?? '') === true
     for (const allowed of allowedReplies) {
-      if (allowed.explains?.({ args, ours: mine, theirs: other }) === true) return this.#count([allowed.name])
+      if (allowed.explains?.({ args, ours: mine, theirs: other }) === true) {
+        this.hasParted ||= allowed.parts?.(args) === true
+        return this.#count([allowed.name])
+      }
       if (allowed.without === undefined) continue
-      const [left, otherLeft] = [allowed.without(args, mine), allowed.without(args, other)]
+      const left = allowed.without(args, mine, isCountedAlike)
+      const otherLeft = allowed.without(args, other, isCountedAlike)
       if (isSameButClock(args, left, mine, this.clockMsMax) && isSameButClock(args, otherLeft, other, this.clockMsMax))
         continue
       met.push(allowed.name)

@@ -7,8 +7,9 @@
  * its reply.
  *
  * Since 7.2 Redis runs a blocked command again, whole; 7.0 served what was ready, even when that was gone by then. So that
- * the two agree, a schedule has one of three tempers: readers of two streams, and no transactions; entries deleted, and
- * nothing that wakes readers otherwise; or streams that move, go and lose their groups.
+ * the two agree, a schedule has one of four tempers: readers of two streams; these, and transactions, which part the servers
+ * where one wakes a group's reader by two streams; entries deleted, and nothing that wakes readers otherwise; or streams that
+ * move, go and lose their groups.
  */
 import type { Args } from './differential-grammar.ts'
 import type { Random, Weighted } from './differential-random.ts'
@@ -182,6 +183,7 @@ const vanishing: Weighted<(random: Random) => Args> = [
 
 const tempers: readonly Temper[] = [
   { ofTwo: 30, transactions: false, writes: quiet },
+  { ofTwo: 40, transactions: true, writes: quiet },
   { ofTwo: 0, transactions: false, writes: [...quiet, ...deleting] },
   { ofTwo: 0, transactions: true, writes: [...quiet, ...vanishing] },
 ]

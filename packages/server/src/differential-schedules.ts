@@ -9,6 +9,7 @@
  * the point, the reply itself is awaited.
  */
 import type { Ports } from './differential.ts'
+import { CountedStreams } from './differential-counts.ts'
 import type { Args } from './differential-grammar.ts'
 import { ReplyComparer } from './differential-replies.ts'
 import type { Step } from './differential-step.ts'
@@ -51,7 +52,12 @@ class Line {
 
   /** Nothing is left of what it did, so that another schedule can use it. */
   get isClean(): boolean {
-    return this.#unanswered.length === 0 && !this.#isDirty && !this.#isClosed
+    return this.#unanswered.length === 0 && !this.#isDirty && !this.#isClosed && !this.hasParted
+  }
+
+  /** The servers do not hold the same any more. */
+  get hasParted(): boolean {
+    return this.#comparer.hasParted
   }
 
   send(args: Args, lines: readonly Line[]): void {
@@ -61,9 +67,10 @@ class Line {
     if (/^(?:multi|watch|select)$/i.test(args[0]!)) this.#isDirty = true
   }
 
-  /** Times may be so far apart. */
-  allow(clockMsMax: number): void {
+  /** Times may be so far apart; `counted` hears of all connections. */
+  allow(clockMsMax: number, counted: CountedStreams): void {
     this.#comparer.clockMsMax = clockMsMax
+    this.#comparer.counted = counted
   }
 
   /** Waits for the next reply on both sides. */
@@ -112,6 +119,7 @@ export class Stage {
   readonly #hits: Map<string, number>
   readonly #lines: Line[] = []
   #startedMs = 0
+  #counted = new CountedStreams()
 
   private constructor(ports: Ports, protocol: 2 | 3, options: { control: [Wire, Wire]; hits: Map<string, number> }) {
     this.#ports = ports
@@ -133,6 +141,7 @@ export class Stage {
   async play(steps: readonly Step[]): Promise<ScheduleDifference | undefined> {
     await this.#prepare()
     this.#startedMs = performance.now()
+    this.#counted = new CountedStreams()
     const found = await this.#playAll(steps)
     // Connections that still wait, or are in the middle of something, end here; the others serve the next schedule.
     for (const line of this.#lines) if (found !== undefined || !line.isClean) line.close()
@@ -147,6 +156,8 @@ export class Stage {
   async #playAll(steps: readonly Step[]): Promise<ScheduleDifference | undefined> {
     for (const [index, step] of steps.entries()) {
       const found = await this.#step(step)
+      // What else differs from here on follows from that.
+      if (this.#lines.some((line) => line.hasParted)) return undefined
       if (found !== undefined) return { ...found, step: index }
     }
     const found = (await this.#settle()) ?? (await this.#compareState())
@@ -188,11 +199,12 @@ export class Stage {
     await this.#ask('PING')
     let [ours, theirs] = await this.#blocked()
     await new Promise((resolve) => setImmediate(resolve))
-    for (const other of this.#lines) {
-      other.allow(this.#passedMs)
-      const found = other.compare()
-      if (found !== undefined) return found
-    }
+    const found = this.#lines.map((line) => {
+      line.allow(this.#passedMs, this.#counted)
+      return line.compare()
+    })
+    const first = found.find((difference) => difference !== undefined)
+    if (first !== undefined || this.#lines.some((line) => line.hasParted)) return first
     // The end of a connection may take a server some turns more.
     for (let polls = 0; ours !== theirs && polls < POLLS_MAX; polls++) [ours, theirs] = await this.#blocked()
     return ours === theirs ? undefined : { what: 'blocked_clients', ours, theirs }
@@ -213,6 +225,7 @@ export class Stage {
         const [ours, theirs] = await this.#ask(...args)
         const comparer = new ReplyComparer(this.#hits)
         comparer.clockMsMax = this.#passedMs
+        comparer.counted = this.#counted
         if (!comparer.isSame(args, ours, theirs)) return { what: args.join(' '), ours, theirs }
       }
     }

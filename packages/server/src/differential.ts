@@ -7,6 +7,7 @@
  * A history begins on two empty servers with fresh connections, so that its commands alone repeat it.
  */
 import { encodeAll, Wire } from './differential-wire.ts'
+import { CountedStreams } from './differential-counts.ts'
 import { ReplyComparer } from './differential-replies.ts'
 import { isMakeUp, type Args } from './differential-grammar.ts'
 
@@ -40,6 +41,7 @@ export class History {
     this.#ours = ours
     this.#theirs = theirs
     this.#comparer = comparer
+    comparer.counted = new CountedStreams()
   }
 
   static async begin(ports: Ports, options: HistoryOptions, hits?: Map<string, number>): Promise<History> {
