@@ -52,7 +52,7 @@ class Line {
 
   /** Nothing is left of what it did, so that another schedule can use it. */
   get isClean(): boolean {
-    return this.#unanswered.length === 0 && !this.#isDirty && !this.#isClosed && !this.hasParted
+    return this.#unanswered.length === 0 && !this.#isDirty && !this.#isClosed
   }
 
   /** The servers do not hold the same any more. */
@@ -144,8 +144,15 @@ export class Stage {
     this.#counted = new CountedStreams()
     const found = await this.#playAll(steps)
     // Connections that still wait, or are in the middle of something, end here; the others serve the next schedule.
-    for (const line of this.#lines) if (found !== undefined || !line.isClean) line.close()
+    // So do all when the servers have parted: what one of them has answered the other may still hold.
+    const isOver = found !== undefined || this.#hasParted
+    for (const line of this.#lines) if (isOver || !line.isClean) line.close()
     return found
+  }
+
+  /** By an allowed difference, after which they do not hold the same. */
+  get #hasParted(): boolean {
+    return this.#lines.some((line) => line.hasParted)
   }
 
   /** Since the schedule began: no two times of it are further apart. */
@@ -157,7 +164,7 @@ export class Stage {
     for (const [index, step] of steps.entries()) {
       const found = await this.#step(step)
       // What else differs from here on follows from that.
-      if (this.#lines.some((line) => line.hasParted)) return undefined
+      if (this.#hasParted) return undefined
       if (found !== undefined) return { ...found, step: index }
     }
     const found = (await this.#settle()) ?? (await this.#compareState())
@@ -204,7 +211,7 @@ export class Stage {
       return line.compare()
     })
     const first = found.find((difference) => difference !== undefined)
-    if (first !== undefined || this.#lines.some((line) => line.hasParted)) return first
+    if (first !== undefined || this.#hasParted) return first
     // The end of a connection may take a server some turns more.
     for (let polls = 0; ours !== theirs && polls < POLLS_MAX; polls++) [ours, theirs] = await this.#blocked()
     return ours === theirs ? undefined : { what: 'blocked_clients', ours, theirs }
