@@ -4,8 +4,20 @@
  *   arguments ──► checks ──► the ID (here time becomes one) ──► entry-added ──► trimmed
  */
 import type { Database } from './database.ts'
+import { EntrySeeker } from './entry-seeker.ts'
 import { EngineError } from './errors.ts'
-import { checkId, compareIds, formatId, ID_MAX, ID_ZERO, isZero, sameId, type NewId, type StreamId } from './id.ts'
+import {
+  checkId,
+  compareIds,
+  formatId,
+  ID_MAX,
+  ID_ZERO,
+  isZero,
+  onceEach,
+  sameId,
+  type NewId,
+  type StreamId,
+} from './id.ts'
 import { compareNumberIds, IdCell, toStreamId, type NumberId } from './number-id.ts'
 import { fieldBytes, type PackedFields } from './packed-fields.ts'
 import { dropReferences, trimAcknowledged, type ReferenceRule } from './references.ts'
@@ -95,11 +107,12 @@ export function deleteEntries(database: Database, key: string, ids: readonly Str
   const stream = database.find(key, nowMs)
   if (stream === undefined) return 0
   const present: StreamId[] = []
-  const taken = new Set<string>()
+  const seeker = new EntrySeeker(stream)
+  const cell = new IdCell()
+  const isTaken = onceEach(ids)
   for (const id of ids) {
-    if (taken.has(formatId(id)) || !stream.has(id)) continue
-    taken.add(formatId(id))
-    present.push(id)
+    cell.setId(id)
+    if (seeker.seek(cell) && !isTaken(id)) present.push(id)
   }
   if (present.length > 0) database.commit({ kind: 'entries-deleted', key, ids: present })
   return present.length

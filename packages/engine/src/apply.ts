@@ -3,7 +3,7 @@
  * that made the change has done both.
  */
 import assert from 'node:assert'
-import { unreachable, type Change, type Claimed, type Delivered, type KeyChange } from './change.ts'
+import { unreachable, type Change, type Delivered, type KeyChange } from './change.ts'
 import type { Consumer, Group } from './group.ts'
 import type { Value } from './keyspace.ts'
 import type { Stream } from './stream.ts'
@@ -98,10 +98,8 @@ function applyToGroups(stream: Stream, change: GroupChange): void {
       group.createConsumer(change.consumer, change.atMs)
       return
     case 'acknowledged':
-      group.acknowledgeAll(change.ids)
-      return
     case 'pending-dropped':
-      for (const id of change.ids) group.acknowledge(id)
+      group.acknowledgeAll(change.ids)
       return
     case 'nacked':
       for (let i = 0; i < change.ids.length; i++) group.nack(change.ids[i]!, change.counts[i]!)
@@ -130,7 +128,7 @@ function applyToConsumer(
       applyDelivered(stream, { group, consumer }, change)
       return
     case 'claimed':
-      applyClaimed(group, consumer, change)
+      group.ownAll(change, consumer, change.atMs)
       return
     default:
       unreachable(change)
@@ -147,8 +145,4 @@ function applyDelivered(stream: Stream, reader: { group: Group; consumer: Consum
   }
   group.last.copy(change.lastId)
   group.entriesRead = change.entriesRead
-}
-
-function applyClaimed(group: Group, consumer: Consumer, change: Claimed): void {
-  for (let i = 0; i < change.ids.length; i++) group.own(change.ids[i]!, consumer, change.atMs, change.counts[i]!)
 }

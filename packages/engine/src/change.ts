@@ -50,7 +50,7 @@ export type Change =
       readonly kind: 'pending-dropped'
       readonly key: string
       readonly group: string
-      readonly ids: readonly StreamId[]
+      readonly ids: IdList
     }
   | Nacked
   /** How long and how many IDs of producers are remembered was set; a change of either forgets them all. */
@@ -203,11 +203,12 @@ export interface Claimed {
   readonly key: string
   readonly group: string
   readonly consumer: string
-  readonly ids: readonly StreamId[]
+  /** In any order; where one comes twice, its last count holds. */
+  readonly ids: IdList
   /** Their delivery time now. */
   readonly atMs: number
   /** How often each has been delivered now. */
-  readonly counts: readonly number[]
+  readonly counts: Float64Array
 }
 
 /** XNACK: entries are pending for nobody now; those that were not pending before are. */
@@ -230,7 +231,9 @@ export function copyChange(change: Change | CrossChange): Change | CrossChange {
   }
   if (change.kind === 'string-set') return { ...change, value: change.value.slice() }
   if (change.kind === 'delivered') return { ...change, lastId: IdCell.copyOf(change.lastId) }
-  return change.kind === 'acknowledged' ? { ...change, ids: change.ids.copy() } : change
+  if (change.kind === 'claimed') return { ...change, ids: change.ids.copy(), counts: change.counts.slice() }
+  if (change.kind === 'acknowledged' || change.kind === 'pending-dropped') return { ...change, ids: change.ids.copy() }
+  return change
 }
 
 export function unreachable(value: never): never {

@@ -9,48 +9,62 @@
  */
 import type { Database } from './database.ts'
 import { oneMore } from './delivery-count.ts'
+import { EntrySeeker } from './entry-seeker.ts'
+import { FoundEntries } from './found-entries.ts'
 import { NOBODY, type Group } from './group.ts'
 import type { ConsumerRef, GroupRef } from './group-commands.ts'
-import { sameId, type StreamId } from './id.ts'
+import { compareNumberIds, IdCell, toStreamId, type NumberId } from './number-id.ts'
+import { PendingSeeker } from './pending-seeker.ts'
+import type { ReadBudget } from './read-budget.ts'
 import type { Stream } from './stream.ts'
 
-/** An entry that was pending, as it is told to who claimed it. */
-export interface IdleEntry {
-  readonly id: StreamId
-  readonly fields: readonly Uint8Array[]
-  /** Since its delivery before this one; since 1970 when it had been given back. */
-  readonly idleMs: number
-  /** How often it had been delivered before. */
-  readonly deliveriesBefore: number
+/** Claims what has been idle for so long, as long as the budget has room; the consumer exists. */
+export function claimIdle(database: Database, stream: Stream, reader: ClaimReader, minIdleMs: number): FoundEntries {
+  const { ref, nowMs } = reader
+  const offers = new Offers(stream, reader)
+  if (offerNacked(offers, reader.group)) offerIdle(offers, reader.group, nowMs - minIdleMs)
+  const { claimed } = offers
+  if (claimed.length === 0) return claimed
+  database.commit({ kind: 'consumer-seen', ...ref, seenMs: nowMs, activeMs: nowMs })
+  database.commit({ kind: 'claimed', ...ref, ...claimed.counted(oneMore), atMs: nowMs })
+  return claimed
 }
 
-/** Claims what has been idle for so long, as long as `take` agrees; the consumer exists. */
-export function claimIdle(
-  database: Database,
-  stream: Stream,
-  reader: { readonly ref: ConsumerRef; readonly group: Group; readonly nowMs: number; readonly minIdleMs: number },
-  take: (entry: IdleEntry) => boolean,
-): IdleEntry[] {
-  const { ref, group, nowMs, minIdleMs } = reader
-  const entries: IdleEntry[] = []
-  const counts: number[] = []
-  /** False when the reader wants no more. */
-  const offer = (id: StreamId): boolean => {
-    const row = group.pending.get(id)!
-    const deliveredMs = row.owner === NOBODY ? 0 : row.timeMs
-    const idleMs = Math.max(nowMs - deliveredMs, 0)
-    const entry = { id, fields: stream.fieldsOf(id)!, idleMs, deliveriesBefore: row.count }
-    if (!take(entry)) return false
-    entries.push(entry)
-    counts.push(oneMore(row.count))
+export interface ClaimReader {
+  readonly ref: ConsumerRef
+  readonly group: Group
+  readonly nowMs: number
+  readonly budget: ReadBudget
+}
+
+/** Pending entries that are offered to a reader one by one, and those of them that it took. Hot: there may be a million. */
+class Offers {
+  readonly claimed = new FoundEntries(true)
+  readonly entry: EntrySeeker
+  readonly pending: PendingSeeker
+  readonly #nowMs: number
+  readonly #budget: ReadBudget
+
+  constructor(stream: Stream, { group, nowMs, budget }: ClaimReader) {
+    this.entry = new EntrySeeker(stream)
+    this.pending = new PendingSeeker(group.pending)
+    this.#nowMs = nowMs
+    this.#budget = budget
+  }
+
+  /** Offers what both seekers have gone to; false when the reader wants no more. */
+  make(id: NumberId): boolean {
+    const { pending, entry } = this
+    const deliveredMs = pending.owner === NOBODY ? 0 : pending.timeMs
+    const idleMs = Math.max(this.#nowMs - deliveredMs, 0)
+    const { count } = pending
+    if (this.#budget.isMeasured) {
+      const fields = entry.segment!.fieldsAt(entry.row)
+      if (!this.#budget.take({ id: toStreamId(id), fields, idleMs, deliveriesBefore: count })) return false
+    } else if (this.#budget.takeUnmeasured(1) === 0) return false
+    this.claimed.add(id, entry, count, idleMs)
     return true
   }
-  if (offerNacked(stream, group, offer)) offerIdle(stream, group, nowMs - minIdleMs, offer)
-  if (entries.length === 0) return entries
-  const ids = entries.map(({ id }) => id)
-  database.commit({ kind: 'consumer-seen', ...ref, seenMs: nowMs, activeMs: nowMs })
-  database.commit({ kind: 'claimed', ...ref, ids, atMs: nowMs, counts })
-  return entries
 }
 
 /**
@@ -73,20 +87,29 @@ export function nextClaimableMs(
   return first === undefined ? undefined : first + minIdleMs
 }
 
-function offerNacked(stream: Stream, group: Group, offer: (id: StreamId) => boolean): boolean {
-  for (const id of group.nacked()) if (stream.has(id) && !offer(id)) return false
+function offerNacked(offers: Offers, group: Group): boolean {
+  const cell = new IdCell()
+  for (const id of group.nacked()) {
+    cell.setId(id)
+    if (offers.entry.seek(cell) && offers.pending.seek(cell) && !offers.make(cell)) return false
+  }
   return true
 }
 
-function offerIdle(stream: Stream, group: Group, deliveredMsMax: number, offer: (id: StreamId) => boolean): void {
+function offerIdle(offers: Offers, group: Group, deliveredMsMax: number): void {
   const order = group.deliveryOrder()
-  let before: StreamId | undefined
-  for (let time = firstOwned(stream, group); time !== undefined; time = firstOwned(stream, group)) {
-    const id = order.first
-    if (time > deliveredMsMax) return
+  const id = new IdCell()
+  const before = new IdCell()
+  let isFirst = true
+  for (let time = order.firstTime; time !== undefined && time <= deliveredMsMax; time = order.firstTime) {
+    order.readFirst(id)
     // An entry that was delivered twice in the same millisecond has two places, one after the other.
-    if ((before === undefined || !sameId(before, id)) && !offer(id)) return
-    before = id
+    const isAgain = !isFirst && compareNumberIds(before, id) === 0
+    if (!isAgain && isOwnedSince(time, id, offers)) {
+      if (!offers.make(id)) return
+      before.copy(id)
+      isFirst = false
+    }
     order.pop()
   }
 }
@@ -94,10 +117,17 @@ function offerIdle(stream: Stream, group: Group, deliveredMsMax: number, offer: 
 /** The time of the first place in the order that is not stale; gives up those before it. */
 function firstOwned(stream: Stream, group: Group): number | undefined {
   const order = group.deliveryOrder()
+  const seekers = { entry: new EntrySeeker(stream), pending: new PendingSeeker(group.pending) }
+  const id = new IdCell()
   for (let time = order.firstTime; time !== undefined; time = order.firstTime) {
-    const row = group.pending.get(order.first)
-    if (row !== undefined && row.owner !== NOBODY && row.timeMs === time && stream.has(row.id)) return time
+    order.readFirst(id)
+    if (isOwnedSince(time, id, seekers)) return time
     order.pop()
   }
   return undefined
+}
+
+/** Whether the entry's place in the order is not stale; then both seekers have gone to it. */
+function isOwnedSince(timeMs: number, id: NumberId, { entry, pending }: Pick<Offers, 'entry' | 'pending'>): boolean {
+  return pending.seek(id) && pending.owner !== NOBODY && pending.timeMs === timeMs && entry.seek(id)
 }

@@ -9,8 +9,13 @@ import { isDeliveryCount, oneMore } from './delivery-count.ts'
 import { EngineError } from './errors.ts'
 import { NOBODY, type Consumer, type Group } from './group.ts'
 import { ensureConsumer, markSeen, requireGroup, type ConsumerRef, type GroupRef } from './group-commands.ts'
-import { checkId, compareIds, formatId, ID_MAX, ID_ZERO, type StreamId } from './id.ts'
-import type { PendingRow } from './pending.ts'
+import { EntrySeeker } from './entry-seeker.ts'
+import { FoundEntries } from './found-entries.ts'
+import { checkId, compareIds, ID_ZERO, type StreamId } from './id.ts'
+import { IdList } from './id-list.ts'
+import { IdCell, nameOf, toStreamId, type NumberId } from './number-id.ts'
+import { PendingPicture } from './pending-picture.ts'
+import { PendingSeeker } from './pending-seeker.ts'
 import type { Stream } from './stream.ts'
 
 export interface ClaimOptions {
@@ -46,8 +51,29 @@ export interface ClaimResult {
   readonly deleted: readonly StreamId[]
 }
 
+/** What was claimed, in columns: each count is how often the entry has been delivered now. */
+export interface PackedClaim {
+  readonly entries: FoundEntries
+  readonly deleted: IdList
+}
+
 /** XCLAIM. The consumer is created when it is missing, even if it gets nothing. */
 export function claim(database: Database, ref: ConsumerRef, options: ClaimOptions, nowMs: number): ClaimResult {
+  const { ids, ...more } = options
+  return resultOf(claimPacked(database, ref, { ...more, ids: IdList.of(ids) }, nowMs), options.justId)
+}
+
+export interface PackedClaimOptions extends Omit<ClaimOptions, 'ids'> {
+  readonly ids: IdList
+}
+
+/** As `claim`, without an object for each entry: what a reply is made of. */
+export function claimPacked(
+  database: Database,
+  ref: ConsumerRef,
+  options: PackedClaimOptions,
+  nowMs: number,
+): PackedClaim {
   if (!isDeliveryCount(options.deliveries ?? 0)) {
     throw new EngineError('BAD_ARGUMENT', `deliveries is a whole number of 0 and more, not ${options.deliveries}`)
   }
@@ -57,22 +83,38 @@ export function claim(database: Database, ref: ConsumerRef, options: ClaimOption
   // As Redis: a delivery time in the future, or before 1970, is now.
   const wanted = options.timeMs ?? nowMs - (options.idleMs ?? 0)
   const atMs = Number.isSafeInteger(wanted) && wanted >= 0 && wanted <= nowMs ? wanted : nowMs
-  const work = new Claiming(database, { ref, stream: stream!, group, nowMs, justId: options.justId === true })
   if (options.lastId !== undefined && compareIds(options.lastId, group.lastId) > 0) {
+    ensureConsumer(database, group, ref, nowMs)
     database.commit({ kind: 'group-advanced', key: ref.key, group: ref.group, lastId: options.lastId })
   }
-  for (const id of options.ids) {
-    const row = group.pending.get(id)
+  const work = new Claiming(database, { ref, stream: stream!, group, nowMs, justId: options.justId === true })
+  const owned = options.ifOwner === undefined ? undefined : group.consumer(options.ifOwner)
+  const { ids } = options
+  const made = ids.isAscending() ? undefined : new Map<string, number>()
+  const id = new IdCell()
+  for (let i = 0; i < ids.count; i++) {
+    ids.read(i, id)
     // An ID given twice is, the second time, what the first time made of it.
-    const isMine = work.has(id)
-    const owner = isMine ? ref.consumer : row && group.ownerName(row)
-    if (options.ifOwner !== undefined && options.ifOwner !== owner) continue
-    if (!isMine && row === undefined && options.force !== true) continue
-    const idleMs = isMine ? nowMs - atMs : idleOf(row, nowMs)
-    if (idleMs >= options.minIdleMs || !stream!.has(id)) work.take(id, row, options.deliveries)
+    const key = made && nameOf(id)
+    const before = made?.get(key!)
+    const isPending = before === undefined && work.pending.seek(id)
+    if (before === LOST || (before === undefined && !isPending && options.force !== true)) continue
+    const owner = before !== undefined ? work.consumer.number : isPending ? work.pending.owner : NOBODY
+    if (options.ifOwner !== undefined && (owner === NOBODY || owner !== owned?.number)) continue
+    const isIdle = (before !== undefined ? nowMs - atMs : isPending ? work.idleMs : Infinity) >= options.minIdleMs
+    if (!work.entry.seek(id)) {
+      if (isPending) work.lose(id)
+      if (isPending) made?.set(key!, LOST)
+    } else if (isIdle) {
+      // As Redis: an entry that FORCE makes pending counts as delivered once before this delivery.
+      const count = work.take(id, before ?? (isPending ? work.pending.count : 1), options.deliveries)
+      made?.set(key!, count)
+    }
   }
   return work.finish(atMs)
 }
+
+const LOST = -1
 
 export interface AutoClaimOptions {
   readonly minIdleMs: number
@@ -95,7 +137,18 @@ export function autoClaim(
   options: AutoClaimOptions,
   nowMs: number,
 ): AutoClaimResult {
-  const { from = ID_ZERO, count = 100 } = options
+  const packed = autoClaimPacked(database, ref, options, nowMs)
+  return { ...resultOf(packed, options.justId), next: packed.next }
+}
+
+/** As `autoClaim`, without an object for each entry: what a reply is made of. */
+export function autoClaimPacked(
+  database: Database,
+  ref: ConsumerRef,
+  options: AutoClaimOptions,
+  nowMs: number,
+): PackedClaim & { readonly next: StreamId } {
+  const { from = ID_ZERO, count = 100, minIdleMs } = options
   if (!Number.isSafeInteger(count) || count <= 0) {
     throw new EngineError('BAD_ARGUMENT', `A claim's count is a whole number above 0, not ${count}`)
   }
@@ -104,28 +157,44 @@ export function autoClaim(
   const work = new Claiming(database, { ref, stream: stream!, group, nowMs, justId: options.justId === true })
   let next = ID_ZERO
   let looksLeft = count * 10
-  group.pending.scan(from, (row) => {
+  const id = new IdCell()
+  group.pending.scanRows(from, (block, row) => {
+    block.readId(row, id)
     if (looksLeft-- === 0 || work.size === count) {
-      next = row.id
+      next = toStreamId(id)
       return false
     }
-    if (!stream!.has(row.id) || idleOf(row, nowMs) >= options.minIdleMs) work.take(row.id, row, undefined)
+    if (!work.entry.seek(id)) work.lose(id)
+    else if (block.ownerAt(row) === NOBODY || nowMs - block.timeAt(row) >= minIdleMs) {
+      work.take(id, block.countAt(row), undefined)
+    }
     return true
   })
   return { ...work.finish(nowMs), next }
 }
 
-/** One claim in the making: collects first, then makes the changes in one go. */
+function resultOf({ entries, deleted }: PackedClaim, justId: boolean | undefined): ClaimResult {
+  return {
+    entries: entries.map(({ id, fields, count }) => ({
+      id,
+      fields: justId === true ? undefined : fields,
+      deliveries: count,
+    })),
+    deleted: deleted.toIds(),
+  }
+}
+
+/** One claim in the making: collects first, then makes the changes in one go. Hot: there may be a million entries. */
 class Claiming {
+  readonly consumer: Consumer
+  readonly pending: PendingSeeker
+  readonly entry: EntrySeeker
   readonly #database: Database
   readonly #ref: ConsumerRef
-  readonly #stream: Stream
-  readonly #consumer: Consumer
   readonly #nowMs: number
   readonly #justId: boolean
-  readonly #counts = new Map<string, { id: StreamId; count: number }>()
-  readonly #entries: ClaimedEntry[] = []
-  readonly #deleted = new Map<string, StreamId>()
+  readonly #entries = new FoundEntries()
+  readonly #deleted = new IdList()
 
   constructor(
     database: Database,
@@ -133,50 +202,50 @@ class Claiming {
   ) {
     this.#database = database
     this.#ref = { key: work.ref.key, group: work.ref.group, consumer: work.ref.consumer }
-    this.#stream = work.stream
-    this.#consumer = ensureConsumer(database, work.group, work.ref, work.nowMs)
+    this.consumer = ensureConsumer(database, work.group, work.ref, work.nowMs)
+    this.pending = new PendingSeeker(work.group.pending)
+    this.entry = new EntrySeeker(work.stream)
     this.#nowMs = work.nowMs
     this.#justId = work.justId
   }
 
   /** How many entries it has dealt with, the lost ones included. */
   get size(): number {
-    return this.#entries.length + this.#deleted.size
+    return this.#entries.length + this.#deleted.count
   }
 
-  /** Whether this claim has taken the entry already. */
-  has(id: StreamId): boolean {
-    return this.#counts.size > 0 && this.#counts.has(formatId(id))
+  /** Of what `pending` has gone to. What is nobody's is claimable at once. */
+  get idleMs(): number {
+    return this.pending.owner === NOBODY ? Infinity : this.#nowMs - this.pending.timeMs
   }
 
-  /** Claims an entry, or marks it as lost; `row` is undefined when it is not pending yet. */
-  take(id: StreamId, row: PendingRow | undefined, deliveries: number | undefined): void {
-    const key = formatId(id)
-    const fields = this.#stream.fieldsOf(id)
-    if (fields === undefined) {
-      if (row !== undefined) this.#deleted.set(key, id)
-      return
-    }
-    // As Redis: an entry that FORCE makes pending counts as delivered once before this delivery.
-    const before = this.#counts.get(key)?.count ?? row?.count ?? 1
+  /** Claims the entry that `entry` has gone to; returns how often it has been delivered then. */
+  take(id: NumberId, before: number, deliveries: number | undefined): number {
     const count = deliveries ?? (this.#justId ? before : oneMore(before))
-    this.#counts.set(key, { id, count })
-    this.#entries.push({ id, fields: this.#justId ? undefined : fields, deliveries: count })
+    this.#entries.add(id, this.entry, count)
+    return count
   }
 
-  finish(atMs: number): ClaimResult {
-    const deleted = [...this.#deleted.values()]
-    const claimed = [...this.#counts.values()]
-    if (deleted.length > 0) {
+  /** Marks a pending entry as lost. */
+  lose(id: NumberId): void {
+    this.#deleted.add(id)
+  }
+
+  finish(atMs: number): PackedClaim {
+    const entries = this.#entries
+    const deleted = this.#deleted
+    const gotSome = entries.length > 0
+    if (deleted.count > 0) {
       this.#database.commit({ kind: 'pending-dropped', key: this.#ref.key, group: this.#ref.group, ids: deleted })
     }
-    markSeen(this.#database, this.#consumer, this.#ref, { nowMs: this.#nowMs, gotSome: claimed.length > 0 })
-    if (claimed.length > 0) {
-      const ids = claimed.map(({ id }) => id)
-      this.#database.commit({ kind: 'claimed', ...this.#ref, ids, atMs, counts: claimed.map(({ count }) => count) })
-    }
-    return { entries: this.#entries, deleted }
+    markSeen(this.#database, this.consumer, this.#ref, { nowMs: this.#nowMs, gotSome })
+    if (gotSome) this.#database.commit({ kind: 'claimed', ...this.#ref, ...entries.counted(same), atMs })
+    return { entries, deleted }
   }
+}
+
+function same(count: number): number {
+  return count
 }
 
 export interface PendingSummary {
@@ -214,25 +283,26 @@ export interface PendingEntry {
 
 /** XPENDING, extended form. */
 export function pendingEntries(database: Database, ref: GroupRef, query: PendingQuery, nowMs: number): PendingEntry[] {
-  const { from = ID_ZERO, to = ID_MAX, count, minIdleMs = 0 } = query
-  const group = requireGroup(database.find(ref.key, nowMs), ref)
+  const picture = pendingPicture(database, ref, query, nowMs)
   const entries: PendingEntry[] = []
-  const visit = (row: PendingRow): boolean => {
-    if (compareIds(row.id, to) > 0) return false
-    const owner = group.ownerName(row)
-    const idleMs = owner === undefined ? -1 : Math.max(nowMs - row.timeMs, 0)
-    if (minIdleMs === 0 || idleMs >= minIdleMs || owner === undefined) {
-      entries.push({ id: row.id, consumer: owner ?? '', idleMs, deliveries: row.count })
-    }
-    return entries.length < count
+  while (picture.next()) {
+    const idleMs = picture.idleMs(nowMs)
+    entries.push({ id: toStreamId(picture.id), consumer: picture.consumer, idleMs, deliveries: picture.deliveries })
   }
-  if (count <= 0) return entries
-  const consumer = query.consumer === undefined ? undefined : group.consumer(query.consumer)
-  if (consumer !== undefined) group.pending.scanOwned(consumer.number, from, visit)
-  else if (query.consumer === undefined) group.pending.scan(from, visit)
   return entries
 }
 
-function idleOf(row: PendingRow | undefined, nowMs: number): number {
-  return row === undefined || row.owner === NOBODY ? Infinity : nowMs - row.timeMs
+/** As `pendingEntries`, without an object for each entry. */
+export function pendingPicture(database: Database, ref: GroupRef, query: PendingQuery, nowMs: number): PendingPicture {
+  const { from, to, count, minIdleMs = 0 } = query
+  const group = requireGroup(database.find(ref.key, nowMs), ref)
+  const consumer = query.consumer === undefined ? undefined : group.consumer(query.consumer)
+  const isNone = query.consumer !== undefined && consumer === undefined
+  return new PendingPicture(group, {
+    countMax: isNone ? 0 : count,
+    ...(from !== undefined && { from }),
+    ...(to !== undefined && { to }),
+    ...(consumer !== undefined && { owner: consumer.number }),
+    ...(minIdleMs > 0 && { deliveredMsMax: nowMs - minIdleMs }),
+  })
 }

@@ -13,15 +13,20 @@
  */
 import type { StreamId } from './id.ts'
 import type { Meter } from './meter.ts'
+import { compareNumberIds, IdCell, type NumberId } from './number-id.ts'
 
 const PLACES_MIN = 64
 const PLACE_BYTES = 24
 
 export class DeliveryOrder {
   #time = new Float64Array(PLACES_MIN)
-  #ms = new BigUint64Array(PLACES_MIN)
-  #seq = new BigUint64Array(PLACES_MIN)
+  #ms = new Float64Array(PLACES_MIN)
+  #seq = new Float64Array(PLACES_MIN)
+  /** The exact IDs of those that are no plain numbers (number-id.ts); undefined: there are none. */
+  #wide: (StreamId | undefined)[] | undefined = undefined
   #size = 0
+  readonly #moved = new IdCell()
+  readonly #other = new IdCell()
   readonly #meter: Meter
 
   constructor(meter: Meter) {
@@ -38,13 +43,14 @@ export class DeliveryOrder {
     return this.#size === 0 ? undefined : this.#time[0]!
   }
 
-  /** What has the earliest time; there is something. */
-  get first(): StreamId {
-    return { ms: this.#ms[0]!, seq: this.#seq[0]! }
+  /** What has the earliest time, which there is, into a cell. */
+  readFirst(into: IdCell): void {
+    this.#read(0, into)
   }
 
-  push(timeMs: number, id: StreamId): void {
+  push(timeMs: number, id: NumberId): void {
     if (this.#size === this.#time.length) this.#grow()
+    if (id.wide !== undefined) this.#wide ??= []
     let at = this.#size++
     while (at > 0) {
       const parent = (at - 1) >>> 1
@@ -60,7 +66,8 @@ export class DeliveryOrder {
     const last = --this.#size
     if (last <= 0) return
     const timeMs = this.#time[last]!
-    const id = { ms: this.#ms[last]!, seq: this.#seq[last]! }
+    const id = this.#moved
+    this.#read(last, id)
     let at = 0
     for (;;) {
       let child = at * 2 + 1
@@ -75,6 +82,7 @@ export class DeliveryOrder {
 
   clear(): void {
     this.#size = 0
+    this.#wide = undefined
   }
 
   /** Takes the order out of the memory account. */
@@ -82,29 +90,47 @@ export class DeliveryOrder {
     this.#meter.add(-this.#time.length * PLACE_BYTES)
   }
 
-  #isBefore(timeMs: number, id: StreamId, place: number): boolean {
+  #isBefore(timeMs: number, id: NumberId, place: number): boolean {
     const time = this.#time[place]!
     if (timeMs !== time) return timeMs < time
+    if (this.#wide !== undefined && id.wide !== undefined) return this.#isWideBefore(id, place)
     const ms = this.#ms[place]!
     return id.ms < ms || (id.ms === ms && id.seq < this.#seq[place]!)
   }
 
   #isPlaceBefore(a: number, b: number): boolean {
     if (this.#time[a]! !== this.#time[b]!) return this.#time[a]! < this.#time[b]!
+    if (this.#wide?.[a] !== undefined) {
+      this.#read(a, this.#other)
+      return this.#isBefore(this.#time[a]!, this.#other, b)
+    }
     const ms = this.#ms[a]!
     return ms < this.#ms[b]! || (ms === this.#ms[b]! && this.#seq[a]! < this.#seq[b]!)
+  }
+
+  #isWideBefore(id: NumberId, place: number): boolean {
+    const other = new IdCell()
+    this.#read(place, other)
+    return compareNumberIds(id, other) < 0
+  }
+
+  #read(place: number, into: IdCell): void {
+    into.setPlain(this.#ms[place]!, this.#seq[place]!)
+    if (this.#wide !== undefined) into.wide = this.#wide[place]
   }
 
   #move(from: number, to: number): void {
     this.#time[to] = this.#time[from]!
     this.#ms[to] = this.#ms[from]!
     this.#seq[to] = this.#seq[from]!
+    if (this.#wide !== undefined) this.#wide[to] = this.#wide[from]
   }
 
-  #put(at: number, timeMs: number, id: StreamId): void {
+  #put(at: number, timeMs: number, id: NumberId): void {
     this.#time[at] = timeMs
     this.#ms[at] = id.ms
     this.#seq[at] = id.seq
+    if (this.#wide !== undefined) this.#wide[at] = id.wide
   }
 
   #grow(): void {
@@ -112,8 +138,8 @@ export class DeliveryOrder {
     this.#meter.add(this.#time.length * PLACE_BYTES)
     const { time, ms, seq } = { time: this.#time, ms: this.#ms, seq: this.#seq }
     this.#time = new Float64Array(places)
-    this.#ms = new BigUint64Array(places)
-    this.#seq = new BigUint64Array(places)
+    this.#ms = new Float64Array(places)
+    this.#seq = new Float64Array(places)
     this.#time.set(time)
     this.#ms.set(ms)
     this.#seq.set(seq)

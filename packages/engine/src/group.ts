@@ -15,10 +15,12 @@
  */
 import assert from 'node:assert'
 import { DeliveryOrder } from './delivery-order.ts'
-import { formatId, ID_ZERO, type StreamId } from './id.ts'
-import type { IdList } from './id-list.ts'
+import type { CountedIds } from './found-entries.ts'
+import { ID_ZERO, type StreamId } from './id.ts'
+import { IdList } from './id-list.ts'
 import type { Meter } from './meter.ts'
-import { IdCell, toStreamId } from './number-id.ts'
+import { IdCell, nameOf, toStreamId, type NumberId } from './number-id.ts'
+import { PendingSeeker } from './pending-seeker.ts'
 import { PendingList, type PendingRow } from './pending.ts'
 import type { SegmentRun } from './segment.ts'
 
@@ -146,7 +148,7 @@ export class Group {
 
   /** Deletes a consumer together with the pending entries that it owns. */
   deleteConsumer(consumer: Consumer): void {
-    for (const id of this.ownedIds(consumer)) this.acknowledge(id)
+    this.acknowledgeAll(this.ownedIds(consumer))
     this.#consumers.delete(consumer.name)
     this.#byNumber[consumer.number] = undefined
     this.#freeNumbers.push(consumer.number)
@@ -154,19 +156,24 @@ export class Group {
   }
 
   /** All IDs that are pending for a consumer, in order. */
-  ownedIds(consumer: Consumer): StreamId[] {
-    const ids: StreamId[] = []
-    this.pending.scanOwned(consumer.number, { ms: 0n, seq: 0n }, (row) => ids.push(row.id) > 0)
+  ownedIds(consumer: Consumer): IdList {
+    const ids = new IdList(consumer.pending)
+    const id = new IdCell()
+    this.pending.scanOwnedRows(consumer.number, ID_ZERO, (block, row) => {
+      block.readId(row, id)
+      ids.add(id)
+      return true
+    })
     return ids
   }
 
-  /** Makes an entry pending for a consumer, whoever owned it before. */
-  own(id: StreamId, consumer: Consumer, timeMs: number, count: number): void {
-    const before = this.pending.set({ id, owner: consumer.number, timeMs, count })
-    if (this.#order !== undefined) this.#reorder(this.#order, timeMs, id)
-    if (before === consumer.number) return
-    if (before !== undefined) this.#leave(before, id)
-    consumer.pending++
+  /** Makes entries pending for a consumer, whoever owned them before. */
+  ownAll({ ids, counts }: CountedIds, consumer: Consumer, timeMs: number): void {
+    this.pending.ownAll({ ids, counts, owner: consumer.number, timeMs }, (id, before) => {
+      if (before !== undefined) this.#leave(before, id)
+      consumer.pending++
+    })
+    if (this.#order !== undefined) this.#reorder(this.#order, timeMs, ids)
   }
 
   /** Makes the rows `from` to `end - 1` of a segment pending for a consumer for the first time. Hot. */
@@ -178,16 +185,25 @@ export class Group {
       row += this.pending.appendRun(run, { owner: consumer.number, timeMs, count: 1 })
       consumer.pending += row - from
     }
-    for (; row < end; row++) this.own(segment.idAt(row), consumer, timeMs, 1)
+    if (row === end) return
+    const ids = new IdList(end - row)
+    const id = new IdCell()
+    for (; row < end; row++) {
+      segment.ids.read(row, id)
+      ids.add(id)
+    }
+    this.ownAll({ ids, counts: new Float64Array(ids.count).fill(1) }, consumer, timeMs)
   }
 
   /** Makes an entry pending for nobody, at the end of the zone. */
   nack(id: StreamId, count: number): void {
-    const row = this.pending.get(id)
+    const cell = IdCell.of(id)
+    const seeker = new PendingSeeker(this.pending)
     // The time is nowhere shown; keeping it keeps the row small.
-    this.pending.set({ id, owner: NOBODY, timeMs: row?.timeMs ?? 0, count })
-    if (row !== undefined) this.#leave(row.owner, id)
-    this.#nacked.set(formatId(id), id)
+    const timeMs = seeker.seek(cell) ? seeker.timeMs : 0
+    const before = this.pending.setRecord(cell, { owner: NOBODY, timeMs, count })
+    if (before !== undefined) this.#leave(before, cell)
+    this.#nacked.set(nameOf(cell), id)
     this.#meter.add(NACKED_BYTES)
   }
 
@@ -195,7 +211,7 @@ export class Group {
   acknowledge(id: StreamId): void {
     const owner = this.pending.delete(id)
     assert(owner !== undefined, 'only what is pending is acknowledged')
-    this.#leave(owner, id)
+    this.#leave(owner, IdCell.of(id))
   }
 
   /** Ends entries being pending; each of them is. Hot where the IDs ascend. */
@@ -240,25 +256,35 @@ export class Group {
   }
 
   /** An entry is not its former owner's any more. */
-  #leave(owner: number, id: StreamId): void {
+  #leave(owner: number, id: NumberId): void {
     if (owner !== NOBODY) {
       this.owner(owner).pending--
       return
     }
-    this.#nacked.delete(formatId(id))
+    this.#nacked.delete(nameOf(id))
     this.#meter.add(-NACKED_BYTES)
   }
 
-  #reorder(order: DeliveryOrder, timeMs: number, id: StreamId): void {
-    order.push(timeMs, id)
-    if (order.size < STALE_MIN || order.size < this.pending.size * 2) return
-    order.clear()
-    this.#fillOrder(order)
+  #reorder(order: DeliveryOrder, timeMs: number, ids: IdList): void {
+    const size = order.size + ids.count
+    if (size >= STALE_MIN && size >= this.pending.size * 2) {
+      order.clear()
+      this.#fillOrder(order)
+      return
+    }
+    const id = new IdCell()
+    for (let i = 0; i < ids.count; i++) {
+      ids.read(i, id)
+      order.push(timeMs, id)
+    }
   }
 
   #fillOrder(order: DeliveryOrder): void {
-    this.pending.scan(ID_ZERO, (row) => {
-      if (row.owner !== NOBODY) order.push(row.timeMs, row.id)
+    const id = new IdCell()
+    this.pending.scanRows(ID_ZERO, (block, row) => {
+      if (block.ownerAt(row) === NOBODY) return true
+      block.readId(row, id)
+      order.push(block.timeAt(row), id)
       return true
     })
   }

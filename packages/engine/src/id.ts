@@ -44,6 +44,13 @@ export function isAscending(ids: readonly StreamId[]): boolean {
   return true
 }
 
+/** Tells whether it was asked about an ID before. IDs mostly come in order, and then none comes twice. */
+export function onceEach(ids: readonly StreamId[]): (id: StreamId) => boolean {
+  if (isAscending(ids)) return () => false
+  const taken = new Set<string>()
+  return (id) => taken.size === taken.add(formatId(id)).size
+}
+
 export function isZero(id: StreamId): boolean {
   return id.ms === 0n && id.seq === 0n
 }

@@ -17,6 +17,8 @@ export {
 } from './id.ts'
 export { compareNumberIds, IdCell, readPlainId, toStreamId, type NumberId } from './number-id.ts'
 export { IdList } from './id-list.ts'
+export { FoundEntries } from './found-entries.ts'
+export { PendingPicture } from './pending-picture.ts'
 export { copyFields, FieldPacker, fieldBytes, unpackFields, viewOf, type PackedFields } from './packed-fields.ts'
 export { NameSet } from './name-set.ts'
 export { EntryView } from './entry-view.ts'
@@ -86,7 +88,9 @@ export { deliveriesFromBigint, deliveriesToBigint, DELIVERIES_MAX, isDeliveryCou
 export {
   deliverPacked,
   readGroup,
+  readGroupPacked,
   type DeliverQuery,
+  type FoundIn,
   type DeliveredEntry,
   type ReadGroupFrom,
   type ReadGroupQuery,
@@ -94,20 +98,26 @@ export {
 export { acknowledge, acknowledgeOwned, acknowledgePacked } from './acknowledge.ts'
 export {
   autoClaim,
+  autoClaimPacked,
   claim,
+  claimPacked,
   pendingEntries,
+  pendingPicture,
   pendingSummary,
   type AutoClaimOptions,
   type AutoClaimResult,
   type ClaimedEntry,
   type ClaimOptions,
   type ClaimResult,
+  type PackedClaim,
+  type PackedClaimOptions,
   type PendingEntry,
   type PendingQuery,
   type PendingSummary,
 } from './claim.ts'
 export {
   consumerInfos,
+  fullGroups,
   fullStreamInfo,
   groupInfos,
   radixTreeNodes,

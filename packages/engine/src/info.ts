@@ -1,11 +1,12 @@
 /** XINFO: a picture of a stream, its groups and their consumers, as data. */
 import type { Database } from './database.ts'
-import type { Consumer, Group } from './group.ts'
+import type { Group } from './group.ts'
 import { requireGroup, type GroupRef } from './group-commands.ts'
 import { ID_MAX, ID_ZERO, type StreamId } from './id.ts'
 import { idempotencyInfo, type IdempotencyInfo } from './idempotency.ts'
 import { lagOf } from './lag.ts'
-import type { PendingRow } from './pending.ts'
+import { toStreamId } from './number-id.ts'
+import { PendingPicture } from './pending-picture.ts'
 import { radixNodeCount } from './radix-nodes.ts'
 import type { StreamEntry } from './segment.ts'
 import type { Stream } from './stream.ts'
@@ -56,19 +57,20 @@ export interface FullPending {
   readonly deliveries: number
 }
 
-export interface FullConsumerInfo {
+/** `P`: how the pending entries are told. */
+export interface FullConsumerInfo<P = readonly FullPending[]> {
   readonly name: string
   readonly seenMs: number
   readonly activeMs: number | undefined
   readonly pendingCount: number
-  readonly pending: readonly FullPending[]
+  readonly pending: P
 }
 
-export interface FullGroupInfo extends GroupInfo {
+export interface FullGroupInfo<P = readonly FullPending[]> extends GroupInfo {
   /** How many of the pending entries are nobody's. */
   readonly nackedCount: number
-  readonly pending: readonly FullPending[]
-  readonly consumers: readonly FullConsumerInfo[]
+  readonly pending: P
+  readonly consumers: readonly FullConsumerInfo<P>[]
 }
 
 export interface FullStreamInfo extends StreamInfo {
@@ -92,8 +94,19 @@ export function fullStreamInfo(database: Database, key: string, count: number, n
   return {
     ...infoOf(database, key, stream, nowMs),
     entries: stream.range(ID_ZERO, ID_MAX, count),
-    groups: stream.groups().map((group) => fullGroupOf(stream, group, count)),
+    groups: stream.groups().map((group) => fullGroupOf(stream, group, count, collect)),
   }
+}
+
+/** The groups as XINFO STREAM FULL tells them, their pending entries not yet as objects. */
+export function fullGroups(
+  database: Database,
+  key: string,
+  count: number,
+  nowMs: number,
+): FullGroupInfo<PendingPicture>[] {
+  const stream = database.require(key, nowMs)
+  return stream.groups().map((group) => fullGroupOf(stream, group, count, (picture) => picture))
 }
 
 /** XINFO GROUPS. */
@@ -141,33 +154,31 @@ function groupOf(stream: Stream, group: Group): GroupInfo {
   }
 }
 
-function fullGroupOf(stream: Stream, group: Group, count: number): FullGroupInfo {
-  const consumers = group.consumers()
+function fullGroupOf<P>(
+  stream: Stream,
+  group: Group,
+  count: number,
+  told: (picture: PendingPicture) => P,
+): FullGroupInfo<P> {
   return {
     ...groupOf(stream, group),
     nackedCount: group.nackedCount,
-    pending: collect(group, count, (visit) => group.pending.scan(ID_ZERO, visit)),
-    consumers: consumers.map((consumer) => fullConsumerOf(group, consumer, count)),
+    pending: told(new PendingPicture(group, { countMax: count })),
+    consumers: group.consumers().map(({ name, number, seenMs, activeMs, pending }) => ({
+      name,
+      seenMs,
+      activeMs,
+      pendingCount: pending,
+      pending: told(new PendingPicture(group, { countMax: count, owner: number })),
+    })),
   }
 }
 
-function fullConsumerOf(group: Group, consumer: Consumer, count: number): FullConsumerInfo {
-  return {
-    name: consumer.name,
-    seenMs: consumer.seenMs,
-    activeMs: consumer.activeMs,
-    pendingCount: consumer.pending,
-    pending: collect(group, count, (visit) => group.pending.scanOwned(consumer.number, ID_ZERO, visit)),
-  }
-}
-
-function collect(group: Group, count: number, scan: (visit: (row: PendingRow) => boolean) => void): FullPending[] {
+function collect(picture: PendingPicture): FullPending[] {
   const found: FullPending[] = []
-  scan((row) => {
-    const owner = group.ownerName(row)
-    const deliveredAtMs = owner === undefined ? 0 : row.timeMs
-    found.push({ id: row.id, consumer: owner ?? '', deliveredAtMs, deliveries: row.count })
-    return found.length < count
-  })
+  while (picture.next()) {
+    const { id, consumer, deliveredAtMs, deliveries } = picture
+    found.push({ id: toStreamId(id), consumer, deliveredAtMs, deliveries })
+  }
   return found
 }

@@ -8,7 +8,9 @@ import type { Database } from './database.ts'
 import { DELIVERIES_MAX, isDeliveryCount, oneLess } from './delivery-count.ts'
 import { EngineError } from './errors.ts'
 import { requireGroup, type GroupRef } from './group-commands.ts'
-import { formatId, type StreamId } from './id.ts'
+import { formatId, isAscending, type StreamId } from './id.ts'
+import { IdCell } from './number-id.ts'
+import { PendingSeeker } from './pending-seeker.ts'
 
 export interface NackRequest {
   /** `silent`: the delivery does not count; `fail`: it does; `fatal`: as if delivered as often as can be. */
@@ -31,13 +33,15 @@ export function negativeAcknowledge(database: Database, ref: GroupRef, request: 
   const ids: StreamId[] = []
   const counts: number[] = []
   // What this call has made of an ID that comes again.
-  const current = new Map<string, number>()
+  const current = isAscending(request.ids) ? undefined : new Map<string, number>()
+  const seeker = new PendingSeeker(group.pending)
+  const cell = new IdCell()
   for (const id of request.ids) {
-    const name = formatId(id)
-    const before = current.get(name) ?? group.pending.get(id)?.count
+    cell.setId(id)
+    const before = current?.get(formatId(id)) ?? (seeker.seek(cell) ? seeker.count : undefined)
     if (before === undefined && !(request.force === true && stream!.has(id))) continue
     const count = deliveries ?? countAfter(mode, before ?? 0, before === undefined)
-    current.set(name, count)
+    current?.set(formatId(id), count)
     ids.push(id)
     counts.push(count)
   }

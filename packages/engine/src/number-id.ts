@@ -10,7 +10,7 @@
  *
  * Building an ID of two bigints takes 60 ns and comparing two 15; here it is 1 and 1 (Node 20).
  */
-import { compareIds, type StreamId } from './id.ts'
+import { compareIds, formatId, type StreamId } from './id.ts'
 
 export interface NumberId {
   readonly ms: number
@@ -80,6 +80,11 @@ export class IdCell implements NumberId {
 /** The ID exactly. */
 export function toStreamId(id: NumberId): StreamId {
   return id.wide ?? { ms: BigInt(id.ms), seq: BigInt(id.seq) }
+}
+
+/** As `formatId`. */
+export function nameOf(id: NumberId): string {
+  return id.wide === undefined ? `${id.ms}-${id.seq}` : formatId(id.wide)
 }
 
 /** Below 0 when `a` comes first, above 0 when `b` does, 0 when they are the same. */

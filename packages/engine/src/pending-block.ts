@@ -13,7 +13,7 @@ import assert from 'node:assert'
 import type { StreamId } from './id.ts'
 import type { IdColumns } from './id-columns.ts'
 import type { IdList } from './id-list.ts'
-import type { Meter } from './meter.ts'
+import { Meter } from './meter.ts'
 import { compareNumberIds, IdCell, toStreamId, type NumberId } from './number-id.ts'
 import { PendingColumns, type PendingRecord } from './pending-columns.ts'
 
@@ -32,7 +32,7 @@ export type Removed = (owner: number, rows: number) => void
 export class PendingBlock {
   /** An ID that none of its rows is below, by which the blocks of a list are in order. Only that of a first block moves. */
   readonly fence: IdCell
-  readonly #columns: PendingColumns
+  #columns: PendingColumns
   #start = 0
   #end = 0
   /** How many rows each consumer has here, by its number. */
@@ -69,13 +69,16 @@ export class PendingBlock {
     return this.#columns.ownerAt(this.#start + row)
   }
 
+  timeAt(row: number): number {
+    return this.#columns.timeAt(this.#start + row)
+  }
+
+  countAt(row: number): number {
+    return this.#columns.countAt(this.#start + row)
+  }
+
   recordAt(row: number): PendingRecord {
-    const at = this.#start + row
-    return {
-      owner: this.#columns.ownerAt(at),
-      timeMs: this.#columns.timeAt(at),
-      count: this.#columns.countAt(at),
-    }
+    return { owner: this.ownerAt(row), timeMs: this.timeAt(row), count: this.countAt(row) }
   }
 
   rowAt(row: number): PendingRow {
@@ -139,13 +142,26 @@ export class PendingBlock {
     return rows
   }
 
-  /** Changes everything of a row but its ID. */
+  /** Changes everything of a row but its ID. Hot: of each entry that a claim takes. */
   update(row: number, record: PendingRecord): void {
-    const id = new IdCell()
-    this.readId(row, id)
-    this.#own(this.ownerAt(row), -1)
-    this.#write(row, id, record)
+    const before = this.ownerAt(row)
+    if (!this.#columns.rewrite(this.#start + row, record)) {
+      const id = new IdCell()
+      this.readId(row, id)
+      this.#write(row, id, record)
+    }
+    if (before === record.owner) return
+    this.#own(before, -1)
     this.#own(record.owner, 1)
+  }
+
+  /** The rows as they are now, in a block of their own that no memory account knows. */
+  picture(): PendingBlock {
+    const picture = new PendingBlock(this.fence, 0, 0, new Meter())
+    picture.#columns = this.#columns.copy(this.#start, this.#end)
+    picture.#end = this.size
+    for (const [owner, rows] of this.owners) picture.owners.set(owner, rows)
+    return picture
   }
 
   remove(row: number): void {

@@ -156,6 +156,18 @@ export class PendingColumns {
     return grown
   }
 
+  /** Changes everything of a place but its ID; false, and nothing is done, when that doesn't fit narrow columns. Hot. */
+  rewrite(at: number, record: PendingRecord): boolean {
+    const columns = this.#columns
+    const { owner, timeMs, count } = record
+    const time = columns.isWide ? timeMs : timeMs - this.#timeBase
+    if (!columns.isWide && !(owner <= U16_MAX && count <= U16_MAX && isI32(time))) return false
+    columns.owner[at] = owner
+    columns.time[at] = time
+    columns.count[at] = count
+    return true
+  }
+
   /** Writes the IDs of rows `from` to `end - 1` with one record, as many as fit narrow columns; returns how many. Hot. */
   writeRun(at: number, run: { readonly ids: IdColumns; from: number; end: number }, record: PendingRecord): number {
     const columns = this.#columns
@@ -200,6 +212,14 @@ export class PendingColumns {
     const old = this.#columns
     if (old.isWide) this.#columns = copied(old, wideColumns(places), start, end)
     else this.#columns = copied(old, narrowColumns(places), start, end)
+  }
+
+  /** The places from `start` to `end - 1`, and no others, in columns of their own. */
+  copy(start: number, end: number): PendingColumns {
+    const copy = new PendingColumns({ ms: this.#msBase, seq: this.#seqBase, wide: undefined }, this.#timeBase, 0)
+    copy.#columns = this.#columns
+    copy.resize(end - start, start, end)
+    return copy
   }
 
   #search(id: NumberId, start: number, end: number): number {

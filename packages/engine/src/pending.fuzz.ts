@@ -3,6 +3,7 @@ import { expect, it } from 'vitest'
 import { compareIds, formatId, ID_ZERO, type StreamId } from './id.ts'
 import { IdList } from './id-list.ts'
 import { Meter } from './meter.ts'
+import { toStreamId } from './number-id.ts'
 import { PendingList, type PendingRow } from './pending.ts'
 import { Seeded } from './seeded.ts'
 
@@ -58,6 +59,32 @@ function deleteMany(random: Seeded, list: PendingList, plain: Map<string, Pendin
   if (chosen.length > 0 && list.hasAll(ids)) expect.fail('the IDs are still there')
 }
 
+/** What one claim does: IDs here and there, pending or not, one of them twice, go to one owner. */
+function ownMany(random: Seeded, list: PendingList, plain: Map<string, PendingRow>): void {
+  const rows = [...plain.values()].sort((a, b) => compareIds(a.id, b.id))
+  const start = random.below(rows.length + 1)
+  const gap = random.pick([1, 1, 2, 5])
+  const ids = rows
+    .slice(start, start + random.below(2500))
+    .filter(() => random.below(gap) === 0)
+    .map(({ id }) => id)
+  if (random.below(2) === 0)
+    ids.push({ ms: 1_700_000_000_000n + BigInt(random.below(5000)), seq: 77n }, ...ids.slice(0, 1))
+  const { owner, timeMs } = someRow(random, ID_ZERO)
+  const counts = Float64Array.from(ids, () => random.below(9))
+  const left: string[] = []
+  list.ownAll({ ids: IdList.of(ids), counts, owner, timeMs }, (id, before) => {
+    left.push(`${formatId(toStreamId(id))} ${before}`)
+  })
+  const expected: string[] = []
+  for (const [i, id] of ids.entries()) {
+    const before = plain.get(formatId(id))?.owner
+    if (before !== owner) expected.push(`${formatId(id)} ${before}`)
+    plain.set(formatId(id), { id, owner, timeMs, count: counts[i]! })
+  }
+  expect(left).toEqual(expected)
+}
+
 it(`agrees with a plain map, seed ${SEED}`, { timeout: 60_000 }, () => {
   console.info(`pending.fuzz: MILLRACE_SEED=${SEED}`)
   const random = new Seeded(SEED)
@@ -90,6 +117,8 @@ it(`agrees with a plain map, seed ${SEED}`, { timeout: 60_000 }, () => {
     }
     check(random, list, plain)
     deleteMany(random, list, plain)
+    check(random, list, plain)
+    ownMany(random, list, plain)
     check(random, list, plain)
     for (const row of [...plain.values()].slice(0, 20)) expect(shown(list.get(row.id)!)).toBe(shown(row))
   }

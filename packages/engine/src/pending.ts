@@ -59,6 +59,18 @@ export class PendingList {
     return row < 0 ? undefined : block!.rowAt(row)
   }
 
+  /** The block that has the ID's row if it is pending. */
+  blockFor(id: NumberId): PendingBlock | undefined {
+    return this.#blocks[this.#fences.find(id)]
+  }
+
+  /** All blocks in order, or those in which an owner has rows; and the first of them that an ID can be in. */
+  blocksFrom(id: NumberId, owner?: number): { readonly blocks: readonly PendingBlock[]; readonly first: number } {
+    const { blocks, fences } =
+      owner === undefined ? { blocks: this.#blocks, fences: this.#fences } : (this.#owned.get(owner) ?? NO_BLOCKS)
+    return { blocks, first: fences.find(id) }
+  }
+
   has(id: NumberId): boolean {
     const block = this.#blocks[this.#fences.find(id)]
     return block !== undefined && block.find(id) >= 0
@@ -112,6 +124,34 @@ export class PendingList {
     this.#size++
     this.#insert(index, row, { id, record })
     return undefined
+  }
+
+  /**
+   * Gives the records of IDs, which may come in any order and twice, to one owner; a record that is not there is added.
+   * `left` is told of each that somebody else had, `undefined`: nobody. Hot: mostly the next ID is the next row.
+   */
+  ownAll(
+    what: { readonly ids: IdList; readonly counts: ArrayLike<number>; readonly owner: number; readonly timeMs: number },
+    left: (id: NumberId, before: number | undefined) => void,
+  ): void {
+    const { ids, counts, owner, timeMs } = what
+    const id = new IdCell()
+    let block: PendingBlock | undefined
+    let row = 0
+    for (let i = 0; i < ids.count; i++) {
+      ids.read(i, id)
+      row++
+      if (block === undefined || row >= block.size || block.compare(row, id) !== 0) {
+        block = this.blockFor(id)
+        row = block?.find(id) ?? -1
+      }
+      const record = { owner, timeMs, count: counts[i]! }
+      // What is added may split the block.
+      const isThere = row >= 0 && block !== undefined
+      const before = isThere ? this.#update(block!, row, record) : this.setRecord(id, record)
+      if (!isThere) block = undefined
+      if (before !== owner) left(id, before)
+    }
   }
 
   /**
@@ -181,16 +221,26 @@ export class PendingList {
 
   /** The records from an ID on, in ID order, until `visit` returns false. The list must not change meanwhile. */
   scan(from: StreamId, visit: (row: PendingRow) => boolean): void {
+    this.scanRows(from, (block, row) => visit(block.rowAt(row)))
+  }
+
+  /** As `scan`, but makes no object for a record: `visit` is told the block and its row. Hot. */
+  scanRows(from: StreamId, visit: (block: PendingBlock, row: number) => boolean): void {
     const blocks = this.#blocks
     const id = IdCell.of(from)
     for (let index = this.#fences.find(id); index < blocks.length; index++) {
       const block = blocks[index]!
-      for (let row = block.lowerBound(id); row < block.size; row++) if (!visit(block.rowAt(row))) return
+      for (let row = block.lowerBound(id); row < block.size; row++) if (!visit(block, row)) return
     }
   }
 
   /** As `scan`, but only the records of one owner. */
   scanOwned(owner: number, from: StreamId, visit: (row: PendingRow) => boolean): void {
+    this.scanOwnedRows(owner, from, (block, row) => visit(block.rowAt(row)))
+  }
+
+  /** As `scanRows`, but only the records of one owner. */
+  scanOwnedRows(owner: number, from: StreamId, visit: (block: PendingBlock, row: number) => boolean): void {
     const owned = this.#owned.get(owner)
     if (owned === undefined) return
     const { blocks, fences } = owned
@@ -198,7 +248,7 @@ export class PendingList {
     for (let index = fences.find(id); index < blocks.length; index++) {
       const block = blocks[index]!
       for (let row = block.lowerBound(id); row < block.size; row++) {
-        if (block.ownerAt(row) === owner && !visit(block.rowAt(row))) return
+        if (block.ownerAt(row) === owner && !visit(block, row)) return
       }
     }
   }
@@ -315,6 +365,8 @@ interface OwnedBlocks {
   readonly blocks: PendingBlock[]
   readonly fences: Fences
 }
+
+const NO_BLOCKS: OwnedBlocks = { blocks: [], fences: new Fences() }
 
 function idOf(block: PendingBlock | undefined, row: (block: PendingBlock) => number): StreamId | undefined {
   if (block === undefined) return undefined

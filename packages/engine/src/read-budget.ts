@@ -80,6 +80,14 @@ export class ReadBudget {
     return true
   }
 
+  /** As `take`, where entries are not measured: of so many as many as there is room for. */
+  takeUnmeasured(count: number): number {
+    const taken = Math.min(count, this.countLeft)
+    this.#taken += taken
+    this.#takenOfKey += taken
+    return taken
+  }
+
   #isFull(): boolean {
     const { size } = this.#limits
     return size !== undefined && this.#bytes >= size.bytesMax

@@ -11,9 +11,11 @@ import { oneMore } from './delivery-count.ts'
 import type { Consumer, Group } from './group.ts'
 import { ensureConsumer, markSeen, requireGroup, type ConsumerRef } from './group-commands.ts'
 import type { EntryCursor } from './entry-cursor.ts'
+import { EntrySeeker } from './entry-seeker.ts'
+import { FoundEntries } from './found-entries.ts'
 import { nextId, type StreamId } from './id.ts'
 import { entriesReadAfter } from './lag.ts'
-import { IdCell } from './number-id.ts'
+import { IdCell, toStreamId } from './number-id.ts'
 import { checkCount, ReadBudget, type ReadLimits } from './read-budget.ts'
 import { entriesAfter, type StreamEntries, type StreamPosition } from './read-range.ts'
 import type { StreamEntry } from './segment.ts'
@@ -47,23 +49,51 @@ export interface ReadGroupQuery extends ReadLimits {
  * fails with `NO_GROUP` before anything is delivered.
  */
 export function readGroup(database: Database, query: ReadGroupQuery, nowMs: number): StreamEntries<DeliveredEntry>[] {
+  return readEach(database, query, nowMs, (stream, reader, from): readonly DeliveredEntry[] =>
+    from === '>' && query.claimMinIdleMs === undefined
+      ? readNew(database, stream, reader, query)
+      : deliveredOf(readFound(database, stream, reader, { from, query })),
+  ).map(({ key, found }) => ({ key, entries: found }))
+}
+
+/** As `readGroup`, without an object for each entry: what a reply is made of. */
+export function readGroupPacked(database: Database, query: ReadGroupQuery, nowMs: number): FoundIn<FoundEntries>[] {
+  return readEach(database, query, nowMs, (stream, reader, from) =>
+    readFound(database, stream, reader, { from, query }),
+  )
+}
+
+/** What was found in a stream. */
+export interface FoundIn<T> {
+  readonly key: string
+  readonly found: T
+}
+
+function readEach<T extends { readonly length: number }>(
+  database: Database,
+  query: ReadGroupQuery,
+  nowMs: number,
+  read: (stream: Stream, reader: Reader, from: ReadGroupFrom) => T,
+): FoundIn<T>[] {
   const budget = new ReadBudget(query)
   for (const { key } of query.positions) requireGroup(database.find(key, nowMs), { key, group: query.group })
-  const found: StreamEntries<DeliveredEntry>[] = []
+  const result: FoundIn<T>[] = []
   for (const { key, from } of query.positions) {
     if (!budget.begin(key)) break
     const stream = database.require(key, nowMs)
     const ref = { key, group: query.group, consumer: query.consumer }
     const group = requireGroup(stream, ref)
-    const reader = { ref, group, consumer: ensureConsumer(database, group, ref, nowMs), nowMs }
-    if (from === '>') {
-      const entries = readNew(database, stream, { ...reader, budget }, query)
-      if (entries.length > 0) found.push({ key, entries })
-    } else {
-      found.push({ key, entries: readHistory(database, stream, { ...reader, budget }, from) })
-    }
+    const reader = { ref, group, consumer: ensureConsumer(database, group, ref, nowMs), nowMs, budget }
+    const found = read(stream, reader, from)
+    if (from !== '>' || found.length > 0) result.push({ key, found })
   }
-  return found
+  return result
+}
+
+function deliveredOf(found: FoundEntries): DeliveredEntry[] {
+  return found.map(({ id, fields, count, index }) =>
+    found.isTimed ? { id, fields, idleMs: found.idleAt(index), deliveriesBefore: count } : { id, fields },
+  )
 }
 
 export interface DeliverQuery extends ConsumerRef {
@@ -100,28 +130,38 @@ interface Reader {
 /** What stands beside a new entry where others were claimed. */
 const NEW = { idleMs: 0, deliveriesBefore: 0 }
 
-function readNew(database: Database, stream: Stream, reader: Reader, query: ReadGroupQuery): readonly DeliveredEntry[] {
-  const { claimMinIdleMs } = query
-  const { budget } = reader
-  if (claimMinIdleMs === undefined) {
-    return deliver(database, stream, reader, { entries: entriesAfter(stream, reader.group.lastId, budget), query })
-  }
-  const claimed: DeliveredEntry[] = claimIdle(database, stream, { ...reader, minIdleMs: claimMinIdleMs }, (entry) =>
-    budget.take(entry),
-  )
-  const entries = entriesAfter(stream, reader.group.lastId, budget, NEW)
-  for (const entry of deliver(database, stream, reader, { entries, query })) claimed.push({ ...entry, ...NEW })
-  return claimed
+function readNew(database: Database, stream: Stream, reader: Reader, query: ReadGroupQuery): readonly StreamEntry[] {
+  const entries = entriesAfter(stream, reader.group.lastId, reader.budget)
+  commitDelivery(database, stream, reader, { count: entries.length, noAck: query.noAck === true })
+  return entries
 }
 
-function deliver(
+function readFound(
   database: Database,
   stream: Stream,
   reader: Reader,
-  { entries, query }: { readonly entries: readonly StreamEntry[]; readonly query: ReadGroupQuery },
-): readonly StreamEntry[] {
-  commitDelivery(database, stream, reader, { count: entries.length, noAck: query.noAck === true })
-  return entries
+  what: { readonly from: ReadGroupFrom; readonly query: ReadGroupQuery },
+): FoundEntries {
+  const { from, query } = what
+  if (from !== '>') return readHistory(database, stream, reader, from)
+  const { claimMinIdleMs } = query
+  const { budget, group } = reader
+  const found = claimMinIdleMs === undefined ? new FoundEntries() : claimIdle(database, stream, reader, claimMinIdleMs)
+  const claimed = found.length
+  if (!budget.isMeasured) {
+    stream.runsAfter(group.last, budget.countLeft, (run) => found.addRun(run))
+    budget.takeUnmeasured(found.length - claimed)
+  } else {
+    const seeker = new EntrySeeker(stream)
+    const cell = new IdCell()
+    for (const { id } of entriesAfter(stream, group.lastId, budget, found.isTimed ? NEW : undefined)) {
+      cell.setId(id)
+      seeker.seek(cell)
+      found.add(cell, seeker, 0)
+    }
+  }
+  commitDelivery(database, stream, reader, { count: found.length - claimed, noAck: query.noAck === true })
+  return found
 }
 
 /** The first `count` entries above the group's position, which are there, go to the consumer. */
@@ -153,23 +193,26 @@ function commitDelivery(
 }
 
 // As Redis: reading the history makes the consumer seen but not active, and a deleted entry is not delivered once more.
-function readHistory(database: Database, stream: Stream, reader: Reader, after: StreamId): DeliveredEntry[] {
+function readHistory(database: Database, stream: Stream, reader: Reader, after: StreamId): FoundEntries {
   const { group, consumer, ref, nowMs, budget } = reader
-  const entries: DeliveredEntry[] = []
-  const ids: StreamId[] = []
-  const counts: number[] = []
+  const found = new FoundEntries()
   const from = nextId(after)
   if (from !== undefined) {
-    group.pending.scanOwned(consumer.number, from, (row) => {
-      const fields = stream.fieldsOf(row.id)
-      if (!budget.take({ id: row.id, fields })) return false
-      entries.push({ id: row.id, fields })
-      if (fields !== undefined) counts.push(oneMore(row.count))
-      if (fields !== undefined) ids.push(row.id)
+    const seeker = new EntrySeeker(stream)
+    const id = new IdCell()
+    group.pending.scanOwnedRows(consumer.number, from, (block, row) => {
+      block.readId(row, id)
+      const isThere = seeker.seek(id)
+      if (budget.isMeasured) {
+        const fields = isThere ? seeker.segment!.fieldsAt(seeker.row) : undefined
+        if (!budget.take({ id: toStreamId(id), fields })) return false
+      } else if (budget.takeUnmeasured(1) === 0) return false
+      found.add(id, isThere ? seeker : undefined, block.countAt(row))
       return budget.countLeft > 0
     })
   }
   markSeen(database, consumer, ref, { nowMs, gotSome: false })
-  if (ids.length > 0) database.commit({ kind: 'claimed', ...ref, ids, atMs: nowMs, counts })
-  return entries
+  const again = found.counted(oneMore)
+  if (again.ids.count > 0) database.commit({ kind: 'claimed', ...ref, ...again, atMs: nowMs })
+  return found
 }

@@ -15,9 +15,10 @@
 import type { TrimRule } from './append.ts'
 import type { Database } from './database.ts'
 import { EntryCursor } from './entry-cursor.ts'
+import { EntrySeeker } from './entry-seeker.ts'
 import type { Group } from './group.ts'
 import type { GroupRef } from './group-commands.ts'
-import { compareIds, formatId, ID_MAX, ID_ZERO, isAscending, type StreamId } from './id.ts'
+import { ID_MAX, ID_ZERO, onceEach, type StreamId } from './id.ts'
 import { IdList } from './id-list.ts'
 import { compareNumberIds, IdCell, toStreamId, type NumberId } from './number-id.ts'
 import type { Stream } from './stream.ts'
@@ -92,15 +93,19 @@ export function acknowledgeAndDelete(
 
 /** Before a trim with `delref`: ends the being pending of all entries that are there up to an ID. */
 export function dropReferences(database: Database, key: string, stream: Stream, through: StreamId): void {
+  const last = IdCell.of(through)
   for (const group of stream.groups()) {
-    const ids: StreamId[] = []
+    const ids = new IdList()
+    const seeker = new EntrySeeker(stream)
+    const id = new IdCell()
     // What is pending below the first entry was lost to earlier trims, and there may be very much of it.
-    group.pending.scan(stream.firstId, ({ id }) => {
-      if (compareIds(id, through) > 0) return false
-      if (stream.has(id)) ids.push(id)
+    group.pending.scanRows(stream.firstId, (block, row) => {
+      block.readId(row, id)
+      if (compareNumberIds(id, last) > 0) return false
+      if (seeker.seek(id)) ids.add(id)
       return true
     })
-    if (ids.length > 0) database.commit({ kind: 'pending-dropped', key, group: group.name, ids })
+    if (ids.count > 0) database.commit({ kind: 'pending-dropped', key, group: group.name, ids })
   }
 }
 
@@ -213,13 +218,7 @@ function dropPending(database: Database, key: string, stream: Stream, ids: reado
   for (const group of stream.groups()) {
     const isTaken = onceEach(ids)
     const pending = ids.filter((id) => group.pending.get(id) !== undefined && !isTaken(id))
-    if (pending.length > 0) database.commit({ kind: 'pending-dropped', key, group: group.name, ids: pending })
+    if (pending.length > 0)
+      database.commit({ kind: 'pending-dropped', key, group: group.name, ids: IdList.of(pending) })
   }
-}
-
-/** Tells whether it was asked about an ID before. IDs mostly come in order, and then none comes twice. */
-function onceEach(ids: readonly StreamId[]): (id: StreamId) => boolean {
-  if (isAscending(ids)) return () => false
-  const taken = new Set<string>()
-  return (id) => taken.size === taken.add(formatId(id)).size
 }

@@ -10,14 +10,15 @@
 import {
   EngineError,
   ID_MAX,
+  IdCell,
   nextId,
   parseId,
   parseLowerBound,
   parseUpperBound,
   previousId,
   readPlainId,
+  toStreamId,
   type ReferenceRule,
-  type IdCell,
   type StreamId,
   type TrimRule,
 } from '@millrace/engine'
@@ -69,16 +70,21 @@ export function signOrId(request: Request, index: number): string {
 /** IDs up to the end of the request, or up to an argument. */
 export function idsFrom(request: Request, first: number, end: number = request.count): StreamId[] {
   const ids: StreamId[] = []
-  for (let i = first; i < end; i++) ids.push(parseId(request.text(i)))
+  const id = new IdCell()
+  for (let i = first; i < end; i++) {
+    readId(request, i, id)
+    ids.push(toStreamId(id))
+  }
   return ids
 }
 
-/** The ID, or undefined when the argument is none. */
-export function idOrOther(request: Request, index: number): StreamId | undefined {
+/** Leaves the ID in a cell; false when the argument is none. */
+export function readIdOrOther(request: Request, index: number, into: IdCell): boolean {
   try {
-    return parseId(request.text(index))
+    readId(request, index, into)
+    return true
   } catch (error) {
-    if (error instanceof EngineError) return undefined
+    if (error instanceof EngineError) return false
     throw error
   }
 }

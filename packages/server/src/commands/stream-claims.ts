@@ -8,19 +8,24 @@
  * it gets something.
  */
 import {
-  autoClaim,
-  claim,
+  autoClaimPacked,
+  claimPacked,
   deliveriesFromBigint,
-  type ClaimedEntry,
-  type ClaimOptions,
+  EntryView,
+  IdCell,
+  IdList,
   type ConsumerRef,
-  type StreamId,
+  type FoundEntries,
+  type PackedClaim,
+  type PackedClaimOptions,
 } from '@millrace/engine'
 import type { ReplyWriter, Request } from '@millrace/protocol'
 import type { Client } from '../client.ts'
 import { lines, ReplyError } from '../error-lines.ts'
-import { bigintAt, idAt, idOrOther, integerAt, noGroup, shown, startAt } from './stream-arguments.ts'
-import { writeFields, writeId, writeIds } from './stream-replies.ts'
+import { bigintAt, idAt, integerAt, noGroup, readIdOrOther, shown, startAt } from './stream-arguments.ts'
+import { encodeId } from './stream-encoder.ts'
+import { tellFound, tellPieces } from './stream-long-replies.ts'
+import { writeId } from './stream-replies.ts'
 
 const SCAN_COUNT = 100
 /** More than this many IDs of 16 bytes Redis refuses to collect. */
@@ -34,21 +39,18 @@ export function claimEntries(client: Client, request: Request): void {
   const group = request.text(2)
   if (client.streamToRead(key)?.group(group) === undefined) throw noGroup(key, group)
   const minIdleMs = minIdleAt(request, 'XCLAIM')
-  const ids: StreamId[] = []
+  const ids = new IdList()
+  const id = new IdCell()
   let at = 5
-  for (; at < request.count; at++) {
-    const id = idOrOther(request, at)
-    if (id === undefined) break
-    ids.push(id)
-  }
+  for (; at < request.count && readIdOrOther(request, at, id); at++) ids.add(id)
   const options = readClaimOptions(request, at, nowMs)
   const ref = { key, group, consumer: request.text(3) }
   tellNewConsumer(client, ref)
-  const { entries } = claim(database, ref, { ids, minIdleMs, ...options }, nowMs)
-  writeClaimed(client.reply, entries, options.justId === true)
+  const { entries } = claimPacked(database, ref, { ids, minIdleMs, ...options }, nowMs)
+  tellPieces(client, entries.length, claimedPieces(client.reply, entries, options.justId === true))
 }
 
-type MoreClaimOptions = Omit<ClaimOptions, 'ids' | 'minIdleMs'>
+type MoreClaimOptions = Omit<PackedClaimOptions, 'ids' | 'minIdleMs'>
 
 function readClaimOptions(request: Request, first: number, nowMs: number): MoreClaimOptions {
   let options: MoreClaimOptions = {}
@@ -88,11 +90,15 @@ export function autoClaimEntries(client: Client, request: Request): void {
   }
   const ref = { key, group, consumer: request.text(3) }
   tellNewConsumer(client, ref)
-  const { next, entries, deleted } = autoClaim(database, ref, { minIdleMs, from, count, justId }, nowMs)
+  const { next, entries, deleted } = autoClaimPacked(database, ref, { minIdleMs, from, count, justId }, nowMs)
   reply.array(3)
   writeId(reply, next)
-  writeClaimed(reply, entries, justId)
-  writeIds(reply, deleted)
+  tellPieces(client, entries.length + deleted.count, scannedPieces(reply, { entries, deleted }, justId))
+}
+
+function* scannedPieces(reply: ReplyWriter, { entries, deleted }: PackedClaim, justId: boolean): Generator<void> {
+  yield* claimedPieces(reply, entries, justId)
+  yield* idPieces(reply, deleted)
 }
 
 function readScanOptions(request: Request): { count: number; justId: boolean } {
@@ -121,11 +127,25 @@ function tellNewConsumer(client: Client, ref: ConsumerRef): void {
   server.notify('t', 'xgroup-createconsumer', ref.key, databaseIndex)
 }
 
-function writeClaimed(reply: ReplyWriter, entries: readonly ClaimedEntry[], justId: boolean): void {
+function claimedPieces(reply: ReplyWriter, entries: FoundEntries, justId: boolean): Generator<void> {
+  return justId ? idPieces(reply, entries.ids) : entryPieces(reply, entries)
+}
+
+function* entryPieces(reply: ReplyWriter, entries: FoundEntries): Generator<void> {
+  const view = new EntryView()
   reply.array(entries.length)
-  for (const { id, fields } of entries) {
-    if (!justId) reply.array(2)
-    writeId(reply, id)
-    if (!justId) writeFields(reply, fields!)
+  for (let i = 0; i < entries.length; i++) {
+    tellFound(reply, entries, i, view)
+    yield
+  }
+}
+
+function* idPieces(reply: ReplyWriter, ids: IdList): Generator<void> {
+  const id = new IdCell()
+  reply.array(ids.count)
+  for (let i = 0; i < ids.count; i++) {
+    ids.read(i, id)
+    encodeId(reply, id)
+    yield
   }
 }

@@ -5,13 +5,15 @@
  */
 import {
   consumerInfos,
-  fullStreamInfo,
+  fullGroups,
   groupInfos,
+  ID_MAX,
+  IdCell,
   radixTreeNodes,
   streamInfo,
-  type FullConsumerInfo,
   type FullGroupInfo,
-  type FullPending,
+  type NumberId,
+  type PendingPicture,
   type StreamEntry,
   type StreamInfo,
 } from '@millrace/engine'
@@ -21,7 +23,9 @@ import { keyAt, type Command } from '../command.ts'
 import { ReplyError } from '../error-lines.ts'
 import { integerAt, shown } from './stream-arguments.ts'
 import { streamDocs } from './stream-docs.ts'
-import { writeDeliveries, writeEntries, writeEntry, writeHelp, writeId } from './stream-replies.ts'
+import { encodeId } from './stream-encoder.ts'
+import { FrozenRange, LONG_REPLY_MIN, tellPieces } from './stream-long-replies.ts'
+import { writeDeliveries, writeEntry, writeHelp, writeId } from './stream-replies.ts'
 
 const subcommands: readonly Command[] = [
   {
@@ -160,12 +164,39 @@ function tellStream(client: Client, request: Request): void {
     writeEntryOrNull(pair(reply, 'last-entry'), info.lastEntry)
     return
   }
-  const info = fullStreamInfo(database, key, fullCount(request), nowMs)
+  tellFull(client, key, fullCount(request))
+}
+
+/** All of it as it is now, with COUNT 0 every entry and what is pending: in steps when that is much. */
+function tellFull(client: Client, key: string, count: number): void {
+  const { database, nowMs, reply } = client
+  const info = streamInfo(database, key, nowMs)
+  const groups = fullGroups(database, key, count, nowMs)
+  const range = new FrozenRange(database.require(key, nowMs), { from: ZERO, to: LAST, isBackward: false }, count)
+  const pictures = groups.flatMap(({ pending, consumers }) => [pending, ...consumers.map((each) => each.pending)])
+  let told = range.count
+  for (const { length } of pictures) told += length
+  if (told > LONG_REPLY_MIN) {
+    const kept: Parameters<PendingPicture['keep']>[0] = new Map()
+    for (const picture of pictures) picture.keep(kept)
+  }
   reply.map(15)
   writeHead(reply, info, radixNodesOf(client, key, info))
-  writeEntries(pair(reply, 'entries'), info.entries)
-  pair(reply, 'groups').array(info.groups.length)
-  for (const group of info.groups) writeFullGroup(reply, group)
+  tellPieces(client, told, fullPieces(reply, range, groups))
+}
+
+const ZERO: NumberId = new IdCell()
+const LAST: NumberId = IdCell.of(ID_MAX)
+
+function* fullPieces(
+  reply: ReplyWriter,
+  range: FrozenRange,
+  groups: readonly FullGroupInfo<PendingPicture>[],
+): Generator<void> {
+  pair(reply, 'entries').array(range.count)
+  while (range.tell(reply)) yield
+  pair(reply, 'groups').array(groups.length)
+  for (const group of groups) yield* groupPieces(reply, group)
 }
 
 function fullCount(request: Request): number {
@@ -205,7 +236,7 @@ function writeHead(reply: ReplyWriter, info: StreamInfo, radixNodes: number): vo
   pair(reply, 'iids-duplicates').integer(idempotency.iidsDuplicates)
 }
 
-function writeFullGroup(reply: ReplyWriter, group: FullGroupInfo): void {
+function* groupPieces(reply: ReplyWriter, group: FullGroupInfo<PendingPicture>): Generator<void> {
   reply.map(8)
   pair(reply, 'name').bulkText(group.name)
   writeId(pair(reply, 'last-delivered-id'), group.lastId)
@@ -213,28 +244,28 @@ function writeFullGroup(reply: ReplyWriter, group: FullGroupInfo): void {
   numberOrNull(pair(reply, 'lag'), group.lag)
   pair(reply, 'pel-count').integer(group.pendingCount)
   pair(reply, 'nacked-count').integer(group.nackedCount)
-  pair(reply, 'pending').array(group.pending.length)
-  for (const pending of group.pending) writePending(reply, pending, true)
+  yield* pendingPieces(pair(reply, 'pending'), group.pending, true)
   pair(reply, 'consumers').array(group.consumers.length)
-  for (const consumer of group.consumers) writeFullConsumer(reply, consumer)
+  for (const consumer of group.consumers) {
+    reply.map(5)
+    pair(reply, 'name').bulkText(consumer.name)
+    pair(reply, 'seen-time').integer(consumer.seenMs)
+    pair(reply, 'active-time').integer(consumer.activeMs ?? -1)
+    pair(reply, 'pel-count').integer(consumer.pendingCount)
+    yield* pendingPieces(pair(reply, 'pending'), consumer.pending, false)
+  }
 }
 
-function writeFullConsumer(reply: ReplyWriter, consumer: FullConsumerInfo): void {
-  reply.map(5)
-  pair(reply, 'name').bulkText(consumer.name)
-  pair(reply, 'seen-time').integer(consumer.seenMs)
-  pair(reply, 'active-time').integer(consumer.activeMs ?? -1)
-  pair(reply, 'pel-count').integer(consumer.pendingCount)
-  pair(reply, 'pending').array(consumer.pending.length)
-  for (const pending of consumer.pending) writePending(reply, pending, false)
-}
-
-function writePending(reply: ReplyWriter, pending: FullPending, withConsumer: boolean): void {
-  reply.array(withConsumer ? 4 : 3)
-  writeId(reply, pending.id)
-  if (withConsumer) reply.bulkText(pending.consumer)
-  reply.integer(pending.deliveredAtMs)
-  writeDeliveries(reply, pending.deliveries)
+function* pendingPieces(reply: ReplyWriter, picture: PendingPicture, withConsumer: boolean): Generator<void> {
+  reply.array(picture.length)
+  while (picture.next()) {
+    reply.array(withConsumer ? 4 : 3)
+    encodeId(reply, picture.id)
+    if (withConsumer) reply.bulkText(picture.consumer)
+    reply.integer(picture.deliveredAtMs)
+    writeDeliveries(reply, picture.deliveries)
+    yield
+  }
 }
 
 /** Begins a pair of a map: the value is written next. */

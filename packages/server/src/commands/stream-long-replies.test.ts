@@ -73,6 +73,41 @@ it('tells very many entries with MAXCOUNT, MAXSIZE and CLAIM', async () => {
   expect(claimed).toBe(`*1 *2 $1 s ${parts.join(' *4 ')}`)
 })
 
+function pendingRows(from: number, to: number, consumer: string): string {
+  const rows: string[] = []
+  for (let i = from; i <= to; i++) rows.push(`*4 $${`${i}-1`.length} ${i}-1 $1 ${consumer} :9 :1`)
+  return `*${rows.length} ${rows.join(' ')}`
+}
+
+it('tells very many pending entries', async () => {
+  await talk.ask('XGROUP CREATE s g 0')
+  await talk.ask('XREADGROUP GROUP g c STREAMS s >')
+  await talk.ask('XCLAIM s g d 0 2-1 JUSTID')
+  const withoutIdle = (told: string): string => told.replaceAll(/ :\d+ :1(?= |$)/g, ' :9 :1')
+  const whole = pendingRows(1, ENTRIES, 'c').replace('$3 2-1 $1 c', '$3 2-1 $1 d')
+  expect(withoutIdle(await talk.ask('XPENDING s g - + 9999'))).toBe(whole)
+  expect(withoutIdle(await talk.ask('XPENDING s g 3 3000 9999 c'))).toBe(pendingRows(3, 3000, 'c'))
+})
+
+it('tells very many entries that were claimed, those that are lost, and what is pending still', async () => {
+  await talk.ask('XGROUP CREATE s g 0')
+  await talk.ask('XREADGROUP GROUP g c STREAMS s >')
+  expect(await talk.ask('XAUTOCLAIM s g d 0 0 COUNT 9999')).toBe(`*3 $3 0-0 ${whole} *0`)
+  const all = Array.from({ length: ENTRIES }, (_, i) => `${i + 1}-1`)
+  expect(await talk.ask(`XCLAIM s g c 0 ${all.join(' ')}`)).toBe(whole)
+  const bare = (list: string[]): string => `*${list.length} ${list.map((id) => `$${id.length} ${id}`).join(' ')}`
+  expect(await talk.ask(`XCLAIM s g c 0 ${all.join(' ')} JUSTID`)).toBe(bare(all))
+  expect(await talk.ask('XTRIM s MAXLEN 2000')).toBe(`:${ENTRIES - 2000}`)
+  const history = await talk.ask('XREADGROUP GROUP g c STREAMS s 0')
+  expect(history).toContain('*2 $6 3000-1 *-1 *2 $6 3001-1 *2 $1 a $4 3001')
+  const claimed = `*2000 ${ids(3001, ENTRIES).slice('*2000 '.length)}`
+  expect(await talk.ask('XAUTOCLAIM s g d 0 0 COUNT 9999')).toBe(`*3 $3 0-0 ${claimed} ${bare(all.slice(0, 3000))}`)
+  const full = await talk.ask('XINFO STREAM s FULL COUNT 0')
+  expect(full).toContain(` $7 entries ${claimed} $6 groups *1 `)
+  expect(full).toContain(' $7 pending *2000 *4 $6 3001-1 $1 d ')
+  expect(full).toContain(' $7 pending *2000 *3 $6 3001-1 :')
+})
+
 it('tells very many entries to who has waited for them, and then goes on', async () => {
   const [reader, member] = [await talk.another(), await talk.another()]
   await talk.ask('XGROUP CREATE t g $ MKSTREAM')
@@ -139,6 +174,12 @@ it('tells very many entries in steps whichever command found them, and few at on
   expect(await isLong('XREADGROUP GROUP g d CLAIM 0 COUNT 1001 STREAMS s >')).toBe(true)
   expect(await isLong('XREADGROUP GROUP g d STREAMS s 0')).toBe(true)
   expect(await isLong('XREADGROUP GROUP g d COUNT 1000 STREAMS s 0')).toBe(false)
+  expect(await isLong('XPENDING s g - + 1000')).toBe(false)
+  expect(await isLong('XPENDING s g - + 1001')).toBe(true)
+  expect(await isLong('XAUTOCLAIM s g d 0 0 COUNT 1000')).toBe(false)
+  expect(await isLong('XAUTOCLAIM s g d 0 0 COUNT 1001')).toBe(true)
+  expect(await isLong('XINFO STREAM s FULL')).toBe(false)
+  expect(await isLong('XINFO STREAM s FULL COUNT 0')).toBe(true)
   expect(await isLong('XREAD MAXCOUNT 1001 STREAMS s 0')).toBe(true)
   expect(await isLong('XREAD MAXSIZE 99999 STREAMS s 0')).toBe(true)
   expect(await isLong('XREAD MAXSIZE 999 STREAMS s 0')).toBe(false)

@@ -8,11 +8,12 @@
  * only gets a mark that is not looked at here, and what is trimmed or compacted away leaves its segment as it was to who
  * still holds it.
  */
-import { EntryView, type Database, type DeliveredEntry, type NumberId } from '@millrace/engine'
+import { EntryView, type Database, type FoundEntries, type NumberId } from '@millrace/engine'
 import type { ReplyWriter } from '@millrace/protocol'
+import type { Client } from '../client.ts'
 import type { ReplySource } from '../reply-source.ts'
-import { encodeEntry } from './stream-encoder.ts'
-import { writeDelivered } from './stream-replies.ts'
+import { encodeEntry, encodeId } from './stream-encoder.ts'
+import { writeDeliveries } from './stream-replies.ts'
 
 type Stream = NonNullable<ReturnType<Database['find']>>
 type Segment = Stream['segments'][number]
@@ -88,26 +89,50 @@ export class FrozenRange implements Told {
   }
 }
 
-/** Entries that were found one by one, as those of a consumer's history: views of their segments, which stay. */
+/** Entries that were found one by one, as those of a consumer's history: columns of places in segments, which stay. */
 export class FrozenList implements Told {
-  readonly #entries: readonly DeliveredEntry[]
+  readonly #found: FoundEntries
+  readonly #view = new EntryView()
   #told = 0
 
-  constructor(entries: readonly DeliveredEntry[]) {
-    this.#entries = entries
+  constructor(found: FoundEntries) {
+    this.#found = found
   }
 
   get count(): number {
-    return this.#entries.length
+    return this.#found.length
   }
 
   tell(reply: ReplyWriter): boolean {
-    const entry = this.#entries[this.#told++]
-    if (entry === undefined) return false
-    writeDelivered(reply, entry)
+    if (this.#told === this.#found.length) return false
+    tellFound(reply, this.#found, this.#told++, this.#view)
     return true
   }
 }
+
+/**
+ * An entry that was found: without fields when the stream no longer has it; with CLAIM also how long and how often it was
+ * pending.
+ */
+export function tellFound(reply: ReplyWriter, found: FoundEntries, index: number, view: EntryView): void {
+  const begun = reply.length
+  if (found.isLost(index)) {
+    reply.array(2)
+    found.ids.read(index, view.id)
+    encodeId(reply, view.id)
+    reply.nullArray()
+  } else {
+    found.look(index, view)
+    encodeEntry(reply, view)
+  }
+  if (!found.isTimed) return
+  // An array of two has become one of four.
+  reply.bytes[begun + 1] = FOUR
+  reply.integer(found.idleAt(index))
+  writeDeliveries(reply, found.countAt(index))
+}
+
+const FOUR = 0x34
 
 function runsOf(stream: Stream, from: NumberId, to: NumberId): { runs: Run[]; count: number } {
   const runs: Run[] = []
@@ -162,4 +187,26 @@ export class LongReply implements ReplySource {
     }
     reply.array(part.range.count)
   }
+}
+
+/** A reply that is written piece by piece: a generator that writes one and yields, and what it tells stays as it is. */
+export class PiecewiseReply implements ReplySource {
+  readonly #pieces: Iterator<void>
+
+  constructor(pieces: Iterator<void>) {
+    this.#pieces = pieces
+  }
+
+  next(reply: ReplyWriter, budgetBytes: number): boolean {
+    const enough = reply.length + budgetBytes
+    while (this.#pieces.next().done !== true) if (reply.length >= enough) return false
+    return true
+  }
+}
+
+/** Tells pieces to a client: of many entries in steps, of few at once. */
+export function tellPieces(client: Client, entries: number, pieces: Iterator<void>): void {
+  const source = new PiecewiseReply(pieces)
+  if (entries > LONG_REPLY_MIN) client.stream(source)
+  else source.next(client.reply, Infinity)
 }

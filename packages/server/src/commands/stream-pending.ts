@@ -4,16 +4,19 @@ import {
   acknowledgePacked,
   IdCell,
   IdList,
-  pendingEntries,
+  pendingPicture,
   pendingSummary,
+  type PendingPicture,
 } from '@millrace/engine'
-import type { Request } from '@millrace/protocol'
+import type { ReplyWriter, Request } from '@millrace/protocol'
 import type { Client } from '../client.ts'
 import { keyAt, type Command } from '../command.ts'
 import { lines, ReplyError } from '../error-lines.ts'
 import { endAt, integerAt, noGroup, readId, readIdBlock, startAt, toCount } from './stream-arguments.ts'
 import { autoClaimEntries, claimEntries } from './stream-claims.ts'
 import { streamDocs } from './stream-docs.ts'
+import { encodeId } from './stream-encoder.ts'
+import { LONG_REPLY_MIN, tellPieces } from './stream-long-replies.ts'
 import { nackEntries } from './stream-nack.ts'
 import { nameAt } from './stream-names.ts'
 import { writeDeliveries, writeId, writeOutcomes } from './stream-replies.ts'
@@ -149,15 +152,20 @@ function tellPending(client: Client, request: Request): void {
   const to = endAt(request, at + 1)
   const named = at + 3 < request.count ? { consumer: request.text(at + 3) } : {}
   const ref = requireRef(client, request)
-  const entries = pendingEntries(client.database, ref, { from, to, count, minIdleMs, ...named }, client.nowMs)
-  const { reply } = client
-  reply.array(entries.length)
-  for (const { id, consumer, idleMs, deliveries } of entries) {
+  const picture = pendingPicture(client.database, ref, { from, to, count, minIdleMs, ...named }, client.nowMs)
+  if (picture.length > LONG_REPLY_MIN) picture.keep()
+  tellPieces(client, picture.length, rangePieces(client.reply, picture, client.nowMs))
+}
+
+function* rangePieces(reply: ReplyWriter, picture: PendingPicture, nowMs: number): Generator<void> {
+  reply.array(picture.length)
+  while (picture.next()) {
     reply.array(4)
-    writeId(reply, id)
-    reply.bulkText(consumer)
-    reply.integer(idleMs)
-    writeDeliveries(reply, deliveries)
+    encodeId(reply, picture.id)
+    reply.bulkText(picture.consumer)
+    reply.integer(picture.idleMs(nowMs))
+    writeDeliveries(reply, picture.deliveries)
+    yield
   }
 }
 

@@ -16,7 +16,7 @@ import {
   ID_MAX,
   IdCell,
   nextClaimableMs,
-  readGroup,
+  readGroupPacked,
   requireGroup,
   type NumberId,
   type ReadGroupFrom,
@@ -283,10 +283,10 @@ function tellWithPending(client: Client, positions: readonly GroupPosition[], ar
   const { noAck, claimMinIdleMs, consumer } = args
   const claiming = claimMinIdleMs === undefined ? {} : { claimMinIdleMs }
   const query = { ...limitsOf(args), group: args.group!, consumer, positions, noAck, ...claiming }
-  const found = readGroup(client.database, query, client.nowMs)
+  const parts = readGroupPacked(client.database, query, client.nowMs)
   return tellParts(
     client,
-    found.map(({ key, entries }) => ({ key, range: new FrozenList(entries) })),
+    parts.map(({ key, found }) => ({ key, range: new FrozenList(found) })),
   )
 }
 

@@ -1,21 +1,9 @@
 /** How entries and IDs are told: `[id, [field, value, …]]`, in RESP2 and RESP3 alike. */
-import {
-  deliveriesToBigint,
-  formatId,
-  type DeleteOutcome,
-  type DeliveredEntry,
-  type StreamEntry,
-  type StreamId,
-} from '@millrace/engine'
+import { deliveriesToBigint, formatId, type DeleteOutcome, type StreamEntry, type StreamId } from '@millrace/engine'
 import type { ReplyWriter } from '@millrace/protocol'
 
 export function writeId(reply: ReplyWriter, id: StreamId): void {
   reply.bulkText(formatId(id))
-}
-
-export function writeIds(reply: ReplyWriter, ids: readonly StreamId[]): void {
-  reply.array(ids.length)
-  for (let i = 0; i < ids.length; i++) writeId(reply, ids[i]!)
 }
 
 export function writeFields(reply: ReplyWriter, fields: readonly Uint8Array[]): void {
@@ -27,11 +15,6 @@ export function writeEntry(reply: ReplyWriter, entry: StreamEntry): void {
   reply.array(2)
   writeId(reply, entry.id)
   writeFields(reply, entry.fields)
-}
-
-export function writeEntries(reply: ReplyWriter, entries: readonly StreamEntry[]): void {
-  reply.array(entries.length)
-  for (let i = 0; i < entries.length; i++) writeEntry(reply, entries[i]!)
 }
 
 export function writeOutcomes(reply: ReplyWriter, outcomes: readonly DeleteOutcome[]): void {
@@ -48,16 +31,4 @@ export function writeHelp(reply: ReplyWriter, helpLines: readonly string[]): voi
 /** How often an entry has been delivered: XNACK FATAL makes that 2^63 - 1, which the engine holds in code. */
 export function writeDeliveries(reply: ReplyWriter, count: number): void {
   reply.integer(count <= Number.MAX_SAFE_INTEGER ? count : deliveriesToBigint(count))
-}
-
-/** An entry of a group read: without fields when the stream no longer has it; with CLAIM also how long and how often it was pending. */
-export function writeDelivered(reply: ReplyWriter, entry: DeliveredEntry): void {
-  const { id, fields, idleMs, deliveriesBefore } = entry
-  reply.array(idleMs === undefined ? 2 : 4)
-  writeId(reply, id)
-  if (fields === undefined) reply.nullArray()
-  else writeFields(reply, fields)
-  if (idleMs === undefined) return
-  reply.integer(idleMs)
-  writeDeliveries(reply, deliveriesBefore ?? 0)
 }
