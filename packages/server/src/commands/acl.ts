@@ -8,7 +8,7 @@ import type { Command } from '../command.ts'
 import { lines, ReplyError } from '../error-lines.ts'
 import { commandOf, requestAfter } from '../inner-request.ts'
 import { deleteUsers, getUser, listUsers, loadUsers, saveUsers, setUser, userNames } from './acl-users.ts'
-import { helpLines, replyHelp } from './help.ts'
+import { helpLines, replyHelp, wrongCount } from './help.ts'
 
 const aclHelp = helpLines(`
 CAT [<category>]
@@ -242,12 +242,8 @@ const LOG_DEFAULT = 10
 const PASSWORD_BITS = 256
 const PASSWORD_BITS_MAX = 4096
 
-function wrongCount(name: string): ReplyError {
-  return new ReplyError(`ERR unknown subcommand or wrong number of arguments for '${name}'. Try ACL HELP.`)
-}
-
 function listCategory({ server, reply }: Client, request: Request): void {
-  if (request.count > 3) throw wrongCount(request.text(1).slice(0, 128))
+  if (request.count > 3) throw wrongCount(request)
   if (request.count === 2) {
     reply.array(categoryNames.length)
     for (const name of categoryNames) reply.bulkText(name)
@@ -267,7 +263,7 @@ function listCategory({ server, reply }: Client, request: Request): void {
 }
 
 function generatePassword({ reply }: Client, request: Request): void {
-  if (request.count > 3) throw wrongCount(request.text(1).slice(0, 128))
+  if (request.count > 3) throw wrongCount(request)
   const bits = request.count === 3 ? request.integer(2) : PASSWORD_BITS
   if (bits === undefined) throw new ReplyError(lines.notInteger)
   if (bits <= 0 || bits > PASSWORD_BITS_MAX) {
@@ -284,7 +280,7 @@ function generatePassword({ reply }: Client, request: Request): void {
 }
 
 function tellLog({ server, reply, nowMs }: Client, request: Request): void {
-  if (request.count > 3) throw wrongCount(request.text(1).slice(0, 128))
+  if (request.count > 3) throw wrongCount(request)
   const { log } = server.acl
   if (request.count === 3 && request.is(2, 'RESET')) {
     log.reset()

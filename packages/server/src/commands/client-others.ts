@@ -5,6 +5,7 @@ import type { Client } from '../client.ts'
 import { clientLine, clientTypeOf, type ClientType } from '../client-line.ts'
 import type { Command } from '../command.ts'
 import { lines, ReplyError } from '../error-lines.ts'
+import { wrongCount } from './help.ts'
 
 export const otherClientSubcommands: readonly Command[] = [
   {
@@ -249,6 +250,7 @@ function isMeant(one: Client, filter: KillFilter, self: Client): boolean {
 }
 
 function unblockClient(client: Client, request: Request): void {
+  if (request.count > 4) throw wrongCount(request)
   let how: 'timeout' | 'error' = 'timeout'
   if (request.count > 3) {
     if (request.is(3, 'ERROR')) how = 'error'
@@ -263,6 +265,7 @@ function unblockClient(client: Client, request: Request): void {
 }
 
 function pauseClients(client: Client, request: Request): void {
+  if (request.count > 4) throw wrongCount(request)
   let isForWritesOnly = false
   if (request.count > 3) {
     isForWritesOnly = request.is(3, 'WRITE')

@@ -71,10 +71,17 @@ function onOrOff(request: Request): boolean {
   throw new ReplyError(lines.syntax)
 }
 
+const trackingOptions = ['BCAST', 'OPTIN', 'OPTOUT', 'NOLOOP']
+
 /** There is no client-side caching here; turning it off is no error. */
 export function setTracking(client: Client, request: Request): void {
   if (request.is(2, 'ON')) throw new ReplyError('ERR CLIENT TRACKING is not supported by this server')
-  if (!request.is(2, 'OFF')) throw new ReplyError(lines.syntax)
+  let isRight = request.is(2, 'OFF')
+  for (let i = 3; i < request.count; i++) {
+    if (request.is(i, 'REDIRECT') || request.is(i, 'PREFIX')) i++
+    else isRight &&= trackingOptions.some((option) => request.is(i, option))
+  }
+  if (!isRight) throw new ReplyError(lines.syntax)
   client.reply.ok()
 }
 

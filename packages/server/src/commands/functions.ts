@@ -1,6 +1,8 @@
 /** FUNCTION, of a server that has none. */
+import type { Request } from '@millrace/protocol'
 import type { Client } from '../client.ts'
 import type { Command } from '../command.ts'
+import { ReplyError } from '../error-lines.ts'
 import { helpLines } from './help.ts'
 import { flush, help, kill, refuseLua } from './script-replies.ts'
 
@@ -185,7 +187,15 @@ export const functionCommand: Command = {
   ],
 }
 
-function functionList({ reply }: Client): void {
+function functionList({ reply }: Client, request: Request): void {
+  let [hasName, hasCode] = [false, false]
+  for (let i = 2; i < request.count; i++) {
+    if (!hasCode && request.is(i, 'WITHCODE')) hasCode = true
+    else if (!hasName && request.is(i, 'LIBRARYNAME')) {
+      hasName = true
+      if (++i === request.count) throw new ReplyError('ERR library name argument was not given')
+    } else throw new ReplyError(`ERR Unknown argument ${request.text(i).split('\0', 1)[0]}`)
+  }
   reply.array(0)
 }
 

@@ -2,6 +2,7 @@
 import type { Request } from '@millrace/protocol'
 import type { Client } from '../client.ts'
 import type { Command } from '../command.ts'
+import { lines, ReplyError } from '../error-lines.ts'
 import { infoText } from '../info.ts'
 import { REDIS_VERSION } from '../version.ts'
 
@@ -64,6 +65,9 @@ function time({ server, reply }: Client): void {
   reply.bulkText(String((nowMs % 1000) * 1000))
 }
 
-function lolwut(client: Client): void {
+function lolwut(client: Client, request: Request): void {
+  if (request.count > 2 && request.is(1, 'VERSION') && request.integer(2) === undefined) {
+    throw new ReplyError(lines.notInteger)
+  }
   client.reply.verbatim('txt', `Redis ver. ${REDIS_VERSION}\n`)
 }

@@ -2,10 +2,9 @@
 import type { Request } from '@millrace/protocol'
 import type { Client } from '../client.ts'
 import { keyAt, type Command } from '../command.ts'
-import { ReplyError } from '../error-lines.ts'
 import { Glob } from '../glob.ts'
 import type { SubscriptionKind } from '../pub-sub.ts'
-import { helpLines, replyHelp } from './help.ts'
+import { helpLines, replyHelp, wrongCount } from './help.ts'
 
 export const pubSubCommands: readonly Command[] = [
   {
@@ -268,11 +267,7 @@ function spublish(client: Client, request: Request): void {
 
 function names(kind: SubscriptionKind): (client: Client, request: Request) => void {
   return ({ reply, server }, request) => {
-    if (request.count > 3) {
-      throw new ReplyError(
-        `ERR unknown subcommand or wrong number of arguments for '${request.text(1).slice(0, 128)}'. Try PUBSUB HELP.`,
-      )
-    }
+    if (request.count > 3) throw wrongCount(request)
     const glob = request.count === 3 ? new Glob(request.text(2)) : undefined
     const found: string[] = []
     for (const name of server.pubSub.names(kind)) if (glob === undefined || glob.matches(name)) found.push(name)

@@ -2,7 +2,7 @@
 import type { Request } from '@millrace/protocol'
 import type { Client } from '../client.ts'
 import { ReplyError } from '../error-lines.ts'
-import { replyHelp } from './help.ts'
+import { replyHelp, wrongCount } from './help.ts'
 
 export function refuseLua(): never {
   throw new ReplyError('ERR This server runs no Lua. It knows only the scripts it was started with')
@@ -11,6 +11,8 @@ export function refuseLua(): never {
 /** Scripts come with the server: there is nothing to forget. */
 export function flush(supports: string): (client: Client, request: Request) => void {
   return ({ reply }, request) => {
+    // As Redis, where FUNCTION looks at their number first and SCRIPT does not.
+    if (request.count > 3 && request.is(0, 'FUNCTION')) throw wrongCount(request)
     const isRight = request.count === 2 || (request.count === 3 && (request.is(2, 'ASYNC') || request.is(2, 'SYNC')))
     if (!isRight) throw new ReplyError(`ERR ${supports} SYNC|ASYNC option`)
     reply.ok()

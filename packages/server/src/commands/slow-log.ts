@@ -3,7 +3,7 @@ import type { Request } from '@millrace/protocol'
 import type { Client } from '../client.ts'
 import type { Command } from '../command.ts'
 import { ReplyError } from '../error-lines.ts'
-import { helpLines, replyHelp } from './help.ts'
+import { helpLines, replyHelp, wrongCount } from './help.ts'
 
 const COUNT_DEFAULT = 10
 
@@ -90,8 +90,7 @@ export const slowLogCommands: readonly Command[] = [
 ]
 
 function getSlow({ server, reply }: Client, request: Request): void {
-  if (request.count > 3)
-    throw new ReplyError("ERR unknown subcommand or wrong number of arguments for 'GET'. Try SLOWLOG HELP.")
+  if (request.count > 3) throw wrongCount(request)
   const count = request.count === 3 ? request.integer(2) : COUNT_DEFAULT
   if (count === undefined || count < -1) throw new ReplyError('ERR count should be greater than or equal to -1')
   const { entries } = server.statistics.slowLog
