@@ -15,6 +15,8 @@ export class CommandEntry {
   readonly isSlow: boolean
   readonly isWrite: boolean
   readonly mayReplicate: boolean
+  /** Refused to a monitor, which is a kind of replica to Redis. */
+  readonly touchesKeys: boolean
   readonly deniesOutOfMemory: boolean
   readonly needsNoAuthentication: boolean
   readonly isRefusedInMulti: boolean
@@ -37,6 +39,7 @@ export class CommandEntry {
     this.isSlow = !has('fast')
     this.isWrite = has('write')
     this.mayReplicate = mayReplicate.has(command.name)
+    this.touchesKeys = this.isWrite || this.mayReplicate || has('readonly')
     this.deniesOutOfMemory = has('denyoom')
     this.needsNoAuthentication = has('no_auth')
     this.isRefusedInMulti = has('no_multi')

@@ -187,6 +187,7 @@ function refusalOf(client: Client, entry: CommandEntry, request: Request): strin
       'are allowed in this context'
     )
   }
+  if (server.monitor !== undefined && entry.touchesKeys && server.monitors.has(client)) return lines.monitor
   return undefined
 }
 

@@ -23,6 +23,7 @@ export const lines = {
   wrongType: 'WRONGTYPE Operation against a key holding the wrong kind of value',
   badId: 'ERR Invalid stream ID specified as stream command argument',
   outOfMemory: "OOM command not allowed when used memory > 'maxmemory'.",
+  monitor: "ERR Replica can't interact with the keyspace",
   noAuth: 'NOAUTH Authentication required.',
   execAbort: 'EXECABORT Transaction discarded because of previous errors.',
 } as const

@@ -20,6 +20,8 @@ export const monitorCommands: readonly Command[] = [
 
 function monitor(client: Client): void {
   if (client.isExecuting) throw new ReplyError("ERR MONITOR isn't allowed for DENY BLOCKING client")
+  // As Redis, which answers nothing then.
+  if (client.server.monitors.has(client)) return
   client.server.monitors.add(client)
   client.reply.ok()
 }
