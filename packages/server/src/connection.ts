@@ -19,6 +19,7 @@ import { forget } from './blocking.ts'
 import { Client, type Connection } from './client.ts'
 import { dispatch, refusalAhead } from './dispatch.ts'
 import { UNAUTHENTICATED_OUTPUT_BYTES_HIGH } from './options.ts'
+import { Output } from './output.ts'
 import type { ServerState } from './server-state.ts'
 import { closeLargest } from './shortage.ts'
 import type { SharedReader } from './shared-reads.ts'
@@ -34,12 +35,6 @@ const STREAM_STEP_BYTES = 65_536
 const QUEUED_BYTES_MAX = 65_536
 const QUEUED_BYTES_BLOCKED_MAX = 1024 * 1024
 const QUEUED_CHUNKS_MAX = 1024
-/** A reply below this that cannot leave at once is copied, so that a buffer of 16 KiB isn't kept for a few bytes. */
-const COPIED_BYTES_MAX = 8192
-/** What one write that waits costs the process beside its bytes. */
-const WRITE_BYTES = 256
-/** Unsent bytes from which on a connection counts in the server's total. */
-const COUNTED_OUTPUT_BYTES_MIN = 65_536
 const SLOWEST_BYTES_PER_MS = 64
 /** A request that would be refused is not waited for beyond this. */
 const REFUSED_BYTES_MAX = 1024 * 1024
@@ -56,14 +51,14 @@ export class SocketConnection implements Connection, SharedReader {
   readonly host: string
   readonly #remote: string | undefined
   readonly #socket: Socket
+  readonly #output: Output
   readonly #parser: RequestParser
   readonly #queue: Buffer[] = []
   #queuedBytes = 0
   #unauthenticatedBytes = 0
   #countedInput = 0
-  #countedOutput = 0
-  /** Writes since everything was sent. */
-  #waitingWrites = 0
+  /** The socket is not read. */
+  #isPaused = false
   /** Since when a request is on its way; 0: none is. */
   #partialSinceMs = 0
   /** Since when nothing is run or read because replies are unsent. */
@@ -88,6 +83,7 @@ export class SocketConnection implements Connection, SharedReader {
     this.#remote = name.remote
     this.#parser = new RequestParser(server.options.requestLimits)
     this.client = new Client(server.nextClientId(), server, this)
+    this.#output = new Output(this.client, socket)
     server.clients.set(this.client.id, this.client)
     server.connections.add(this)
     server.totalConnections++
@@ -108,10 +104,7 @@ export class SocketConnection implements Connection, SharedReader {
   }
 
   get outputBytes(): number {
-    if (this.#socket.destroyed) return 0
-    const unsent = this.#socket.writableLength
-    const writes = unsent === 0 ? 0 : this.#waitingWrites * WRITE_BYTES
-    return unsent + writes + this.client.waitingPushBytes
+    return this.#output.bytes
   }
 
   get isGone(): boolean {
@@ -119,27 +112,10 @@ export class SocketConnection implements Connection, SharedReader {
   }
 
   flush(): void {
-    const { reply, waitingPushBytes } = this.client
-    const socket = this.#socket
-    if ((reply.length === 0 && waitingPushBytes === 0) || socket.destroyed || socket.writableEnded) return
-    const before = this.outputBytes
-    if (before + reply.length > this.#outputBytesMax() && (before > 0 || this.client.subscriptionCount > 0)) {
-      this.client.server.log(`Closed ${this.address}: it doesn't read its replies, ${before + reply.length} bytes wait`)
-      return this.close('now')
-    }
-    if (reply.length === 0) return this.#countOutput()
-    this.client.server.statistics.traffic.sent(reply.length)
-    if (before > 0 && reply.length < COPIED_BYTES_MAX) {
-      socket.write(Buffer.from(reply.written()))
-      reply.sent(true)
-    } else {
-      socket.write(reply.written())
-      // Written at once, or still read by the socket.
-      reply.sent(socket.writableLength === 0)
-    }
-    if (socket.writableLength === 0) this.#waitingWrites = 0
-    else this.#waitingWrites++
-    this.#countOutput()
+    if (this.#isEnding || this.#output.flush()) return
+    const bytes = this.outputBytes + this.client.reply.length
+    this.client.server.log(`Closed ${this.address}: it doesn't read its replies, ${bytes} bytes wait`)
+    this.close('now')
   }
 
   resume(): void {
@@ -151,7 +127,7 @@ export class SocketConnection implements Connection, SharedReader {
       this.#isEnding = true
       this.#socket.destroy()
       this.#leave()
-      this.#countOutput()
+      this.#output.count()
       return
     }
     if (this.#isEnding) return
@@ -180,7 +156,7 @@ export class SocketConnection implements Connection, SharedReader {
     const { client } = this
     const { settings, isOpen } = client.server
     if (this.#isEnding) {
-      const limitMs = this.#socket.writableLength === 0 ? LINGER_MS : this.#unreadMsMax()
+      const limitMs = this.#output.unsent === 0 ? LINGER_MS : this.#unreadMsMax()
       if (nowMs - this.#endingSinceMs > limitMs) this.#socket.destroy()
     } else if (!client.isAuthenticated && !isOpen && nowMs - client.createdMs > settings.handshakeMs) {
       this.#endFor('it did not prove who it is in time')
@@ -215,7 +191,7 @@ export class SocketConnection implements Connection, SharedReader {
   }
 
   #unreadMsMax(): number {
-    return this.client.server.settings.unreadMs + this.#socket.writableLength / SLOWEST_BYTES_PER_MS
+    return this.client.server.settings.unreadMs + this.#output.unsent / SLOWEST_BYTES_PER_MS
   }
 
   #isBusy(): boolean {
@@ -253,7 +229,10 @@ export class SocketConnection implements Connection, SharedReader {
     this.#queue.push(chunk)
     this.#queuedBytes += chunk.length
     const bytesMax = this.client.isWaiting ? QUEUED_BYTES_BLOCKED_MAX : QUEUED_BYTES_MAX
-    if (this.#queuedBytes > bytesMax || this.#queue.length > QUEUED_CHUNKS_MAX) this.#socket.pause()
+    if (this.#queuedBytes > bytesMax || this.#queue.length > QUEUED_CHUNKS_MAX) {
+      this.#socket.pause()
+      this.#isPaused = true
+    }
     this.#countInput()
   }
 
@@ -325,7 +304,10 @@ export class SocketConnection implements Connection, SharedReader {
       this.#partialSinceMs = 0
       this.#parser.release()
     } else if (this.#partialSinceMs === 0) this.#partialSinceMs = this.client.server.nowMs
-    this.#socket.resume()
+    if (this.#isPaused) {
+      this.#isPaused = false
+      this.#socket.resume()
+    }
     return false
   }
 
@@ -362,7 +344,8 @@ export class SocketConnection implements Connection, SharedReader {
   /** Whether too much is unsent to go on; then the turn goes on when it is sent. */
   #isFull(): boolean {
     const { client } = this
-    const unsent = this.#socket.writableLength
+    const { unsent } = this.#output
+    if (unsent === 0) return false
     // Below its own mark a socket doesn't tell when all is sent; that is 16 KiB, from Node 22 on 64.
     if (unsent <= Math.max(UNAUTHENTICATED_OUTPUT_BYTES_HIGH, this.#socket.writableHighWaterMark)) return false
     const isKnown = client.isAuthenticated || client.server.isOpen
@@ -373,8 +356,7 @@ export class SocketConnection implements Connection, SharedReader {
   }
 
   #drained(): void {
-    this.#waitingWrites = 0
-    this.#countOutput()
+    this.#output.drained()
     if (!this.#isDraining) return
     this.#isDraining = false
     if (this.#partialSinceMs > 0) this.#partialSinceMs = this.client.server.env.nowMs()
@@ -395,11 +377,6 @@ export class SocketConnection implements Connection, SharedReader {
     else if (!this.#isBusy()) this.close('after-reply')
   }
 
-  #outputBytesMax(): number {
-    const { subscriptionCount, server } = this.client
-    return subscriptionCount > 0 ? server.settings.outputBytesPubSubMax : server.settings.outputBytesMax
-  }
-
   /** Keeps the server's total of waiting requests right, and that within its bound. */
   #countInput(): void {
     const { server } = this.client
@@ -407,15 +384,6 @@ export class SocketConnection implements Connection, SharedReader {
     server.inputBytes += bytes - this.#countedInput
     this.#countedInput = bytes
     if (server.inputBytes > server.settings.inputBytesTotalMax && bytes > 0) closeLargest(server, 'inputBytes')
-  }
-
-  #countOutput(): void {
-    const { server } = this.client
-    const unsent = this.#socket.writableLength + this.client.waitingPushBytes
-    const bytes = this.#socket.destroyed || unsent < COUNTED_OUTPUT_BYTES_MIN ? 0 : unsent
-    server.outputBytes += bytes - this.#countedOutput
-    this.#countedOutput = bytes
-    if (server.outputBytes > server.settings.outputBytesTotalMax && bytes > 0) closeLargest(server, 'outputBytes')
   }
 
   /** The client is gone, whatever the socket still has to do. */
@@ -434,13 +402,13 @@ export class SocketConnection implements Connection, SharedReader {
     this.#queue.length = 0
     this.#queuedBytes = 0
     this.#countInput()
-    this.#countOutput()
+    this.#output.count()
   }
 
   #closed(): void {
     this.#isEnding = true
     this.#leave()
-    this.#countOutput()
+    this.#output.count()
     this.client.server.connections.delete(this)
   }
 }
