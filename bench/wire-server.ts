@@ -9,7 +9,7 @@ process.send?.({ port: server.port })
 const beatMs = 2
 const longest = { stallMs: 0, waitedMs: 0 }
 let last = { ms: performance.now(), waitedMs: waitedMs() }
-setInterval(beat, beatMs).unref()
+let beating: NodeJS.Timeout | undefined
 process.on('message', (message) => {
   if (message === 'memory') void tellMemory()
   else if (message === 'stall') tellStall()
@@ -18,7 +18,12 @@ process.on('message', (message) => {
 // An end of the parent without a word ends this one too.
 process.once('disconnect', () => process.exit(0))
 
+/** The first time there is nothing to tell: looking costs a twentieth of a processor, and is not done before somebody asks. */
 function tellStall(): void {
+  if (beating === undefined) {
+    last = { ms: performance.now(), waitedMs: waitedMs() }
+    beating = setInterval(beat, beatMs).unref()
+  }
   process.send?.({ ...longest })
   longest.stallMs = longest.waitedMs = 0
 }

@@ -8,6 +8,7 @@
  * Lengths are LEB128: seven bits a byte, the lowest first, the top bit set on all but the last. What is written is never
  * overwritten; when the arena grows, it is copied, and views of the former array stay as they are.
  */
+import { copyWords, WORDS_BYTES_MAX } from './copy-words.ts'
 import { viewOf, type PackedFields } from './packed-fields.ts'
 
 const BYTES_MIN = 256
@@ -15,12 +16,6 @@ const BYTES_MIN = 256
 const GROWTH = 1.5
 // Copying every full arena for its last two per cent was an eighth of an append of 1 KiB.
 const FREE_SHARE_KEPT = 1 / 32
-/**
- * Longer ones are copied by `set`, which takes 50 to 65 ns and little more for a kilobyte, because of the views that it
- * wants. Four bytes at a time take 5 ns for 5 bytes, 9 for 28, 29 for 128; one at a time 12, 50 and 200 (Node 20).
- */
-const WORDS_BYTES_MAX = 192
-
 export class Arena {
   bytes: Uint8Array
   used = 0
@@ -101,14 +96,4 @@ export function lengthBytes(length: number): number {
   if (length < 16_384) return 2
   if (length < 2_097_152) return 3
   return length < 268_435_456 ? 4 : 5
-}
-
-/** Returns where the copy ends. */
-function copyWords(views: { from: DataView; to: DataView }, start: number, end: number, into: number): number {
-  const { from, to } = views
-  let at = into
-  let i = start
-  for (; i + 4 <= end; i += 4, at += 4) to.setUint32(at, from.getUint32(i))
-  for (; i < end; i++) to.setUint8(at++, from.getUint8(i))
-  return at
 }

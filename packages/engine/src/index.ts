@@ -19,6 +19,7 @@ export { compareNumberIds, IdCell, readPlainId, toStreamId, type NumberId } from
 export { IdList } from './id-list.ts'
 export { FoundEntries } from './found-entries.ts'
 export { PendingPicture } from './pending-picture.ts'
+export { copyWords, WORDS_BYTES_MAX, type CopyViews } from './copy-words.ts'
 export { copyFields, FieldPacker, fieldBytes, unpackFields, viewOf, type PackedFields } from './packed-fields.ts'
 export { NameSet } from './name-set.ts'
 export { EntryView } from './entry-view.ts'

@@ -11,6 +11,7 @@
 /** The first buffer of a connection: of many most only say hello. It grows with the replies; the next one begins as large as they were. */
 const BYTES_MIN = 1024
 const NO_BYTES = Buffer.alloc(0)
+const NO_VIEW = new DataView(NO_BYTES.buffer, 0, 0)
 /** A buffer that a large reply has made larger than this is given back once it is sent. */
 const KEPT_BYTES_MAX = 262_144
 const CR = 13
@@ -18,6 +19,8 @@ const LF = 10
 
 export class ReplyWriter {
   bytes: Buffer = NO_BYTES
+  /** The same bytes, for who writes several at once. */
+  view: DataView = NO_VIEW
   /** How many bytes are written. */
   length = 0
   protocol: 2 | 3 = 2
@@ -134,6 +137,7 @@ export class ReplyWriter {
     if (!isFree || this.bytes.length > KEPT_BYTES_MAX) {
       this.#nextBytes = Math.min(Math.max(this.length, BYTES_MIN), KEPT_BYTES_MAX)
       this.bytes = NO_BYTES
+      this.view = NO_VIEW
     }
     this.length = 0
   }
@@ -142,6 +146,7 @@ export class ReplyWriter {
   release(): void {
     if (this.length > 0) return
     this.bytes = NO_BYTES
+    this.view = NO_VIEW
     this.#nextBytes = BYTES_MIN
   }
 
@@ -152,6 +157,7 @@ export class ReplyWriter {
     const grown = Buffer.allocUnsafe(Math.max(needed, this.bytes.length * 2, this.#nextBytes))
     this.bytes.copy(grown, 0, 0, this.length)
     this.bytes = grown
+    this.view = new DataView(grown.buffer, grown.byteOffset, grown.length)
   }
 
   /** Hot: a whole number without a string being made; the caller has reserved 21 bytes. */
