@@ -17,6 +17,12 @@ const U16_MAX = 2 ** 16 - 1
 const U32_MAX = 2 ** 32 - 1
 const NO_PAIRS = new BigUint64Array(0)
 
+/** How many rows, and whose columns were as wide as these are likely to become: widening full ones costs 30 µs. */
+interface Places {
+  readonly rows: number
+  readonly like: IdColumns | undefined
+}
+
 export class IdColumns {
   readonly isWide: boolean
   readonly #msBase: number
@@ -25,23 +31,35 @@ export class IdColumns {
   #seq: Uint8Array | Uint16Array
   #pairs: BigUint64Array
 
-  private constructor(base: { readonly ms: number; readonly seq: number }, isWide: boolean, rows: number) {
+  private constructor(base: { readonly ms: number; readonly seq: number }, isWide: boolean, places: Places) {
+    const { rows, like } = places
     this.isWide = isWide
     this.#msBase = base.ms
     this.#seqBase = base.seq
-    this.#ms = new Uint16Array(isWide ? 0 : rows)
-    this.#seq = new Uint8Array(isWide ? 0 : rows)
+    const narrowRows = isWide ? 0 : rows
+    this.#ms = like?.hasLongMs === true ? new Uint32Array(narrowRows) : new Uint16Array(narrowRows)
+    this.#seq = like?.hasLongSeq === true ? new Uint16Array(narrowRows) : new Uint8Array(narrowRows)
     this.#pairs = isWide ? new BigUint64Array(rows * 2) : NO_PAIRS
   }
 
-  /** Empty columns of so many rows, the first of which is to be `first`. */
-  static create(first: NumberId, isWide: boolean, rows: number): IdColumns {
-    return new IdColumns({ ms: first.ms, seq: first.seq > U16_MAX ? first.seq : 0 }, isWide, rows)
+  /** Empty columns, the first row of which is to be `first`. */
+  static create(first: NumberId, isWide: boolean, places: Places): IdColumns {
+    return new IdColumns({ ms: first.ms, seq: first.seq > U16_MAX ? first.seq : 0 }, isWide, places)
   }
 
   /** Empty columns that take the same IDs. */
   alike(rows: number): IdColumns {
-    return new IdColumns({ ms: this.#msBase, seq: this.#seqBase }, this.isWide, rows)
+    return new IdColumns({ ms: this.#msBase, seq: this.#seqBase }, this.isWide, { rows, like: undefined })
+  }
+
+  /** A row of narrow columns has needed 32 bits for its ms. */
+  get hasLongMs(): boolean {
+    return this.#ms instanceof Uint32Array
+  }
+
+  /** A row of narrow columns has needed 16 bits for its seq. */
+  get hasLongSeq(): boolean {
+    return this.#seq instanceof Uint16Array
   }
 
   get byteLength(): number {

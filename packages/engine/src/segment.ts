@@ -85,7 +85,8 @@ export class Segment {
     const rows = isFull ? Math.max(Math.trunc(before.#count * share), ROWS_MIN) : ROWS_MIN
     // What one large entry took is no measure for those after it.
     const bytes = isFull ? Math.trunc(Math.min(before.#arena.used * ARENA_MARGIN, ARENA_BYTES_MAX) * share) : undefined
-    return new Segment(IdColumns.create(first, isWide, rows), { rows, bytes }, meter)
+    const ids = IdColumns.create(first, isWide, { rows, like: isFull ? before.ids : undefined })
+    return new Segment(ids, { rows, bytes }, meter)
   }
 
   /** Rows in use, tombstones included. */

@@ -83,6 +83,8 @@ export class CommandTable {
   readonly #names: Buffer[] = []
   /** Open addressing: numbers of entries, in twice as many slots and more. */
   readonly #slots: Int16Array
+  /** The entry that was asked for last: commands mostly come in rows of the same. */
+  #last = EMPTY_SLOT
 
   constructor(families: readonly (readonly Command[])[] = commandFamilies) {
     for (const family of families) {
@@ -142,19 +144,23 @@ export class CommandTable {
 
   /**
    * Hot: as `of`, for dispatch. No string is made of the name, which is 63 ns for `toString('latin1')` alone; this is about
-   * 15 ns for `XADD`.
+   * 15 ns for `XADD`, and 5 when the last one was the same.
    */
   entryOf(request: Request): CommandEntry | undefined {
     const { bytes } = request
     const start = request.starts[0]!
     const end = request.ends[0]!
+    const last = this.#last
+    if (last >= 0 && isName(this.#names[last]!, bytes, start, end)) return this.#entries[last]
     if (end - start > NAME_BYTES_MAX) return undefined
     const slots = this.#slots
     const mask = slots.length - 1
     for (let slot = hash(bytes, start, end) & mask; ; slot = (slot + 1) & mask) {
       const number = slots[slot]!
       if (number === EMPTY_SLOT) return undefined
-      if (isName(this.#names[number]!, bytes, start, end)) return this.#entries[number]
+      if (!isName(this.#names[number]!, bytes, start, end)) continue
+      this.#last = number
+      return this.#entries[number]
     }
   }
 }
