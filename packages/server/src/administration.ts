@@ -17,6 +17,7 @@ export function startTexts(options: ServerOptions): Record<string, string> {
   const texts: Record<string, string | undefined> = {
     port: options.port === undefined ? undefined : String(options.port === false ? 0 : options.port),
     bind: options.bind?.join(' '),
+    'protected-mode': options.insecure === true ? 'no' : 'yes',
     'tls-port': options.tls === undefined ? undefined : String(options.tls.port),
     'tls-cert-file': options.tls?.certFile,
     'tls-key-file': options.tls?.keyFile,

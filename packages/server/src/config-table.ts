@@ -60,6 +60,7 @@ function fixed(name: string, initial: string): Parameter {
 export const parameters: readonly Parameter[] = [
   fixed('port', '6379'),
   fixed('bind', '127.0.0.1 -::1'),
+  fixed('protected-mode', 'yes'),
   fixed('tls-port', '0'),
   { name: 'tls-cert-file', initial: '', kind: 'text' },
   { name: 'tls-key-file', initial: '', kind: 'text' },

@@ -14,8 +14,9 @@ import { createServer as createTlsServer, type TlsOptions as SecureOptions, type
 import { SocketConnection } from './connection.ts'
 import type { TlsFiles, TlsOptions } from './options.ts'
 import type { ServerState } from './server-state.ts'
+import { DENIED, isDenied } from './protected-mode.ts'
 import { sharingReads } from './shared-reads.ts'
-import { bracketed, namesOf } from './socket-names.ts'
+import { bracketed, isLoopback, namesOf } from './socket-names.ts'
 
 const BACKLOG = 511
 const TLS_HANDSHAKE_MS = 10_000
@@ -146,15 +147,11 @@ function accept(state: ServerState, socket: Socket, path?: string): SocketConnec
 function refusalOf(state: ServerState, remote: string | undefined): string | undefined {
   const { maxClients, maxClientsPerAddress } = state.settings
   if (state.isClosing) return 'ERR the server is closing'
+  if (isDenied(state, remote)) return DENIED
   if (state.clients.size >= maxClients) return 'ERR max number of clients reached'
   if (maxClientsPerAddress === 0 || remote === undefined || isLoopback(remote)) return undefined
   const isFull = (state.clientsByAddress.get(remote) ?? 0) >= maxClientsPerAddress
   return isFull ? 'ERR max number of clients from this address reached' : undefined
-}
-
-/** Addresses that only this machine can reach. */
-export function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || /^(::ffff:)?127\.\d+\.\d+\.\d+$/.test(host)
 }
 
 function tcpListener(kind: 'tcp' | 'tls', server: NetServer, host: string, reload: Listener['reload']): Listener {

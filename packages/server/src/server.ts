@@ -6,9 +6,10 @@
 import { isIP } from 'node:net'
 import { CommandTable } from './command-table.ts'
 import { ConfigError } from './config.ts'
-import { codeOf, isLoopback, ListenError, listenTcp, listenTls, listenUnix, type Listener } from './listener.ts'
+import { codeOf, ListenError, listenTcp, listenTls, listenUnix, type Listener } from './listener.ts'
 import type { ServerOptions } from './options.ts'
 import { ServerState } from './server-state.ts'
+import { isLoopback } from './socket-names.ts'
 
 const PORT = 6379
 const tlsFiles = ['tls-cert-file', 'tls-key-file', 'tls-ca-cert-file'] as const

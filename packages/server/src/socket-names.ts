@@ -22,3 +22,8 @@ export function namesOf(socket: Socket, path: string | undefined): SocketNames {
 export function bracketed(host: string): string {
   return isIPv6(host) ? `[${host}]` : host
 }
+
+/** Addresses that only this machine can reach. */
+export function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || /^(::ffff:)?127\.\d+\.\d+\.\d+$/.test(host)
+}

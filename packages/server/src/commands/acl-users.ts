@@ -6,6 +6,7 @@ import { AclRuleError, type Selector } from '../acl-selector.ts'
 import type { User } from '../acl-user.ts'
 import type { Client } from '../client.ts'
 import { ReplyError } from '../error-lines.ts'
+import { closeDenied } from '../protected-mode.ts'
 
 /** A category in one rule is many commands: this many rules take some milliseconds. */
 const RULES_MAX = 10_000
@@ -23,6 +24,7 @@ export function setUser(client: Client, request: Request): void {
   })
   closeDeaf(client, acl.user(name)!)
   client.reply.ok()
+  closeDenied(client)
 }
 
 function mergedRules(words: readonly string[]): string[] {
@@ -134,6 +136,7 @@ export function loadUsers(client: Client): void {
     const gone = acl.load()
     client.reply.ok()
     closeClientsOf(client, gone)
+    closeDenied(client)
   } catch (error) {
     if (!(error instanceof AclFileError)) throw error
     throw new ReplyError(

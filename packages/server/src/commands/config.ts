@@ -5,6 +5,7 @@ import type { Command } from '../command.ts'
 import { ConfigError } from '../config.ts'
 import { lines, ReplyError } from '../error-lines.ts'
 import { Glob } from '../glob.ts'
+import { closeDenied } from '../protected-mode.ts'
 import { helpLines, replyHelp } from './help.ts'
 
 const configHelp = helpLines(`
@@ -134,7 +135,8 @@ function getParameters({ server, reply }: Client, request: Request): void {
   }
 }
 
-function setParameters({ server, reply }: Client, request: Request): void {
+function setParameters(client: Client, request: Request): void {
+  const { server, reply } = client
   if (request.count % 2 === 1) throw new ReplyError(lines.syntax)
   const pairs: [string, string][] = []
   for (let i = 2; i < request.count; i += 2) pairs.push([request.text(i), request.text(i + 1)])
@@ -145,6 +147,7 @@ function setParameters({ server, reply }: Client, request: Request): void {
     throw error
   }
   reply.ok()
+  closeDenied(client)
 }
 
 function resetStatistics({ server, reply }: Client): void {

@@ -1,13 +1,16 @@
 /** Who may connect, and do what: section "access" of table.ts. */
 import { execFileSync, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
 import fs, { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { syncBuiltinESMExports } from 'node:module'
-import { tmpdir } from 'node:os'
+import { connect } from 'node:net'
+import { networkInterfaces, tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { connect as connectTls, type ConnectionOptions, type TLSSocket } from 'node:tls'
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest'
 import { encode, type Wire } from '../differential-wire.ts'
 import type { ServerOptions } from '../options.ts'
+import { isDenied } from '../protected-mode.ts'
 import { Server } from '../server.ts'
 import { Site } from '../testing/site.ts'
 import { Plug } from './plug.ts'
@@ -66,6 +69,88 @@ it('protected mode: a public address is refused without a password, closed users
     await Server.start({ port: 0, bind: ['0.0.0.0'], insecure: true }),
   ]
   for (const server of opened) await server.close()
+})
+
+/** Opens the server, whose address is public, in the words of one command. */
+const openings = [
+  ['CONFIG', 'SET', 'requirepass', ''],
+  ['ACL', 'SETUSER', 'default', 'nopass'],
+  ['ACL', 'SETUSER', 'default', 'off', 'nopass', 'on'],
+  ['MULTI', 'ACL SETUSER default nopass', 'EXEC'],
+]
+
+it.each(openings)(
+  'protected mode: without its password the server is for this machine alone (%s %s %s)',
+  async (...words) => {
+    await start({ bind: ['0.0.0.0'], password: 'pw' })
+    const { state } = site!.server
+    const admin = await site!.client()
+    await admin.ask('AUTH', 'pw')
+    const [stranger, known, near] = [
+      await Plug.into(state, '10.1.2.3'),
+      await Plug.into(state, '2001:db8::1'),
+      await Plug.into(state, '::ffff:127.0.0.1'),
+    ]
+    known.put('AUTH pw\r\n')
+    expect([stranger, known, near].map((plug) => plug.isEnded)).toEqual([false, false, false])
+    if (words[0] !== 'MULTI') expect(await admin.ask(...words)).toBe('+OK\r\n')
+    else for (const part of words) await admin.ask(...part.split(' '))
+    stranger.put('FLUSHALL\r\n')
+    expect([stranger, known, near].map((plug) => plug.isEnded)).toEqual([true, true, false])
+    expect(stranger.frames()).toEqual([])
+    expect([undefined, '127.0.0.1', '::1', '10.1.2.3', '2001:db8::1'].map((remote) => isDenied(state, remote))).toEqual(
+      [false, false, false, true, true],
+    )
+    near.put('PING\r\n')
+    expect(near.frames()).toEqual(['+PONG\r\n'])
+    expect(await admin.ask('CONFIG', 'GET', 'protected-mode')).toContain('$3\r\nyes\r\n')
+    expect(await admin.ask('CONFIG', 'SET', 'requirepass', 'new')).toBe('+OK\r\n')
+    expect(isDenied(state, '10.1.2.3')).toBe(false)
+  },
+)
+
+it('protected mode: who opens the server from elsewhere is told so, and closed', async () => {
+  await start({ bind: ['0.0.0.0'], password: 'pw' })
+  const admin = await Plug.into(site!.server.state, '10.1.2.3')
+  admin.put('AUTH pw\r\nCONFIG SET requirepass ""\r\n')
+  await admin.settled()
+  expect(admin.frames()).toEqual(['+OK\r\n', '+OK\r\n'])
+  expect(admin.isEnded).toBe(true)
+})
+
+it('protected mode: an ACL file that opens the server closes it to others; `insecure` leaves it to everybody', async () => {
+  const aclFile = join(directory, 'opened.acl')
+  writeFileSync(aclFile, 'user default on >pw ~* &* +@all\n')
+  for (const insecure of [false, true]) {
+    await start({ bind: ['0.0.0.0'], aclFile, insecure })
+    const { state } = site!.server
+    const admin = await site!.client()
+    await admin.ask('AUTH', 'pw')
+    const stranger = await Plug.into(state, '10.1.2.3')
+    writeFileSync(aclFile, 'user default on nopass ~* &* +@all\n')
+    expect(await admin.ask('ACL', 'LOAD')).toBe('+OK\r\n')
+    expect([stranger.isEnded, isDenied(state, '10.1.2.3')]).toEqual([!insecure, !insecure])
+    expect(await admin.ask('CONFIG', 'GET', 'protected-mode')).toContain(insecure ? '\r\nno\r\n' : '\r\nyes\r\n')
+    await site!.close()
+    writeFileSync(aclFile, 'user default on >pw ~* &* +@all\n')
+  }
+})
+
+it('protected mode: who comes from elsewhere to a server that was opened is denied, and told what to do', async () => {
+  const host = Object.values(networkInterfaces())
+    .flat()
+    .find((one) => one?.internal === false && one.family === 'IPv4')?.address
+  // A machine without a network has nobody who could come.
+  if (host === undefined) return
+  await start({ bind: ['127.0.0.1', host], password: 'pw' })
+  const admin = await site!.client()
+  await admin.ask('AUTH', 'pw')
+  await admin.ask('CONFIG', 'SET', 'requirepass', '')
+  const socket = connect({ port: site!.server.port, host })
+  let text = ''
+  socket.on('data', (bytes: Buffer) => (text += bytes.toString()))
+  await once(socket, 'close')
+  expect(text).toMatch(/^-DENIED Protected mode: .*CONFIG SET requirepass.*\r\n$/)
 })
 
 it('ACL: keys that are read and keys that are written are told apart', async () => {

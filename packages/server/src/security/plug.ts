@@ -24,14 +24,14 @@ export class Plug {
   #frameBytes = 0
   #read = 0
 
-  /** Connects; from then on what is put is received at once. */
-  static async into(server: ServerState): Promise<Plug> {
-    const plug = new Plug(server)
+  /** Connects, from this machine or from an address; from then on what is put is received at once. */
+  static async into(server: ServerState, remote: string = '127.0.0.1'): Promise<Plug> {
+    const plug = new Plug(server, remote)
     await new Promise((resolve) => setImmediate(resolve))
     return plug
   }
 
-  private constructor(server: ServerState) {
+  private constructor(server: ServerState, remote: string) {
     this.#socket = new Fitting()
     this.#server = server
     // A Duplex with the few methods of a socket that a connection calls.
@@ -39,7 +39,7 @@ export class Plug {
     this.connection = SocketConnection.open(socket, server, {
       address: 'plug:0',
       localAddress: 'plug:0',
-      remote: 'plug',
+      remote,
     })
   }
 
