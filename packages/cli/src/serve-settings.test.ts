@@ -105,5 +105,18 @@ it('says in one sentence what is wrong, and where', () => {
   expect(wrong('tls-auth-clients', 'maybe')).toBe("--tls-auth-clients is yes, no or optional, not 'maybe'")
   expect(wrong('protected-mode', 'maybe')).toBe("--protected-mode is yes or no, not 'maybe'")
   expect(wrong('slowlog-max-len', 'x')).toContain("slowlog-max-len: argument couldn't be parsed into an integer")
+  expect(wrong('cluster-enabled', 'yes')).toBe(
+    '--cluster-enabled: cluster-enabled: this server is no part of a cluster',
+  )
+  expect(wrong('daemonize', 'yes')).toContain('stays in the foreground')
+  expect(wrong('io-threads', '4')).toContain('one thread')
+  expect(wrong('enable-module-command', 'yes')).toContain('no modules')
+  expect(wrong('enable-module-command', 'local')).toContain('no modules')
+  expect(wrong('enable-debug-command', 'maybe')).toContain('no, yes, local')
+  expect(wrong('dir', '/no/such')).toContain("Can't chdir to '/no/such': No such file or directory")
+  expect(wrong('dbfilename', 'a/b')).toContain("dbfilename can't be a path, just a filename")
+  expect(wrong('proto-max-bulk-len', '1mb')).toBe('nothing')
+  expect(wrong('proto-max-bulk-len', '1000kb')).toContain('must be between 1048576 and 268435456 inclusive')
+  expect(wrong('client-query-buffer-limit', '1')).toContain('must be between 1048576 and')
   expect(wrong('no-such-thing', 'x')).toBe("--no-such-thing: Unknown parameter 'no-such-thing'")
 })

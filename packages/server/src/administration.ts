@@ -5,9 +5,11 @@
  *   CONFIG SET ──► node limits, producers' limits, keyspace events, the default user's password
  *   refused by ACL, or a wrong password ──► the ACL's log, INFO's counts
  */
+import type { RequestLimits } from '@millrace/protocol'
 import type { AclLogEntry } from './acl-log.ts'
 import type { Client } from './client.ts'
 import { clientLine } from './client-line.ts'
+import type { Config } from './config.ts'
 import type { ServerOptions } from './options.ts'
 import type { ServerState } from './server-state.ts'
 
@@ -35,6 +37,15 @@ export function startTexts(options: ServerOptions): Record<string, string> {
   const given: Record<string, string> = {}
   for (const [name, text] of Object.entries(texts)) if (text !== undefined) given[name] = text
   return given
+}
+
+/** What the configuration says of requests holds as their limits. */
+export function requestLimitsOf({ requestLimits }: ServerOptions, config: Config): Partial<RequestLimits> {
+  return {
+    ...requestLimits,
+    bulkBytesMax: config.number('proto-max-bulk-len'),
+    requestBytesMax: config.number('client-query-buffer-limit'),
+  }
 }
 
 export function connectAdministration(server: ServerState): void {

@@ -3,7 +3,9 @@
  * value is read from text is the parameter's kind; what it is at the start, a text too.
  */
 
-import type { Settings } from './options.ts'
+import { statSync } from 'node:fs'
+import { resolve } from 'node:path'
+import type { ServerOptions, Settings } from './options.ts'
 
 type NumberField = { [K in keyof Settings]: Settings[K] extends number ? K : never }[keyof Settings]
 
@@ -26,6 +28,8 @@ export type Parameter = ParameterKind & {
   readonly field?: NumberField
   /** Given at the start and not changed later. */
   readonly isImmutable?: boolean
+  /** Of the server's options it is this one, which alone has an effect; here it is only told. */
+  readonly option?: keyof ServerOptions
 }
 
 const INT32_MAX = 2_147_483_647
@@ -42,6 +46,12 @@ const policies = [
   'noeviction',
 ]
 
+const MIB = 1_048_576
+/** A key that long is a string of JavaScript for a while, and those end 24 characters below 512 MiB. */
+const BULK_BYTES_MAX = 268_435_456n
+
+const yesOrNo = ['no', 'yes']
+const yesNoOrLocal = ['no', 'yes', 'local']
 const notPersisted = 'this server keeps its data in memory only'
 const eventClasses = 'Ag$lshzxeKEtmdn'
 
@@ -53,33 +63,43 @@ function bytes(name: string, initial: string, min: number, max: bigint): Paramet
   return { name, initial, kind: 'memory', min, max }
 }
 
-function fixed(name: string, initial: string): Parameter {
-  return { name, initial, kind: 'text', isImmutable: true }
+function fixed(name: string, initial: string, option: keyof ServerOptions): Parameter {
+  return { name, initial, kind: 'text', isImmutable: true, option }
+}
+
+/** A feature that is not here. */
+function never(name: string, values: readonly string[], reason: string): Parameter {
+  return { name, initial: 'no', kind: 'choice', values, only: { values: ['no'], reason }, isImmutable: true }
 }
 
 export const parameters: readonly Parameter[] = [
-  fixed('port', '6379'),
-  fixed('bind', '127.0.0.1 -::1'),
-  fixed('protected-mode', 'yes'),
-  fixed('tls-port', '0'),
-  { name: 'tls-cert-file', initial: '', kind: 'text' },
-  { name: 'tls-key-file', initial: '', kind: 'text' },
-  { name: 'tls-ca-cert-file', initial: '', kind: 'text' },
-  fixed('unixsocket', ''),
-  fixed('unixsocketperm', '0'),
-  fixed('dir', ''),
-  fixed('dbfilename', 'dump.rdb'),
-  fixed('databases', '16'),
-  fixed('aclfile', ''),
-  fixed('io-threads', '1'),
-  fixed('cluster-enabled', 'no'),
-  fixed('daemonize', 'no'),
-  fixed('enable-debug-command', 'no'),
-  fixed('enable-module-command', 'no'),
+  fixed('port', '6379', 'port'),
+  fixed('bind', '127.0.0.1 -::1', 'bind'),
+  fixed('protected-mode', 'yes', 'insecure'),
+  fixed('tls-port', '0', 'tls'),
+  { name: 'tls-cert-file', initial: '', kind: 'text', option: 'tls' },
+  { name: 'tls-key-file', initial: '', kind: 'text', option: 'tls' },
+  { name: 'tls-ca-cert-file', initial: '', kind: 'text', option: 'tls' },
+  fixed('unixsocket', '', 'unixSocket'),
+  fixed('unixsocketperm', '0', 'unixSocketMode'),
+  // Told to clients that ask for them: nothing is written yet.
+  { name: 'dir', initial: '', kind: 'special', read: readDirectory, isImmutable: true },
+  { name: 'dbfilename', initial: 'dump.rdb', kind: 'special', read: readFileName, isImmutable: true },
+  fixed('databases', '16', 'databases'),
+  fixed('aclfile', '', 'aclFile'),
+  {
+    ...integer('io-threads', '1', 1, 128),
+    only: { values: ['1'], reason: 'the server has one thread' },
+    isImmutable: true,
+  },
+  never('cluster-enabled', yesOrNo, 'this server is no part of a cluster'),
+  never('daemonize', yesOrNo, 'the server stays in the foreground'),
+  { name: 'enable-debug-command', initial: 'no', kind: 'choice', values: yesNoOrLocal, isImmutable: true },
+  never('enable-module-command', yesNoOrLocal, 'there are no modules here'),
   { ...integer('timeout', '0', 0, INT32_MAX), field: 'idleSeconds' },
   { ...integer('tcp-keepalive', '300', 0, INT32_MAX), field: 'keepAliveSeconds' },
   { ...integer('maxclients', '10000', 1, 4_294_967_295), field: 'maxClients' },
-  { name: 'requirepass', initial: '', kind: 'text' },
+  { name: 'requirepass', initial: '', kind: 'text', option: 'password' },
   {
     name: 'acl-pubsub-default',
     initial: 'resetchannels',
@@ -96,8 +116,8 @@ export const parameters: readonly Parameter[] = [
     values: policies,
     only: { values: ['noeviction'], reason: 'nothing is ever evicted here' },
   },
-  fixed('proto-max-bulk-len', '67108864'),
-  fixed('client-query-buffer-limit', '1073741824'),
+  { ...bytes('proto-max-bulk-len', '67108864', MIB, BULK_BYTES_MAX), isImmutable: true },
+  { ...bytes('client-query-buffer-limit', '1073741824', MIB, INT64_MAX), isImmutable: true },
   {
     name: 'client-output-buffer-limit',
     initial: 'normal 33554432 0 0 slave 268435456 67108864 60 pubsub 8388608 0 0',
@@ -200,6 +220,19 @@ function readPercentiles(text: string): { text: string } | { problem: string } {
     }
   }
   return { text: values.map(Number).join(' ') }
+}
+
+function readDirectory(text: string): { text: string } | { problem: string } {
+  const path = Buffer.from(text, 'latin1').toString('utf8')
+  const stats = statSync(path, { throwIfNoEntry: false })
+  if (stats?.isDirectory() === true) return { text: Buffer.from(resolve(path), 'utf8').toString('latin1') }
+  return {
+    problem: `Can't chdir to '${text}': ${stats === undefined ? 'No such file or directory' : 'Not a directory'}`,
+  }
+}
+
+function readFileName(text: string): { text: string } | { problem: string } {
+  return text.includes('/') ? { problem: "dbfilename can't be a path, just a filename" } : { text }
 }
 
 function readSave(text: string): { text: string } | { problem: string } {

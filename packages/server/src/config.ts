@@ -32,8 +32,15 @@ export class Config {
   readonly #listeners: ConfigListener[] = []
   readonly #checks: ConfigCheck[] = []
 
-  /** `given` are texts by name, of parameters that only the start can set too; throws a `ConfigError` for a bad one. */
-  constructor(settings: Settings, given: Readonly<Record<string, string>> = {}) {
+  /**
+   * `given` are texts by name, of parameters that only the start can set too; throws a `ConfigError` for a bad one, and for one
+   * that has an option of its own. `told` is what those options were, and what else the start knows.
+   */
+  constructor(
+    settings: Settings,
+    given: Readonly<Record<string, string>> = {},
+    told: Readonly<Record<string, string>> = {},
+  ) {
     this.#settings = settings
     for (const parameter of parameters) {
       const { field, initial } = parameter
@@ -41,9 +48,13 @@ export class Config {
     }
     const { outputBytesMax, outputBytesPubSubMax } = settings
     this.#keep(this.#parameters.get(OUTPUT_LIMITS)!, `normal ${outputBytesMax} 0 0 pubsub ${outputBytesPubSubMax} 0 0`)
+    for (const [name, text] of Object.entries(told)) this.tell(name, text)
     for (const [name, text] of Object.entries(given)) {
       const parameter = this.#parameters.get(name)
       if (parameter === undefined) throw new ConfigError(`Unknown parameter '${name}'`)
+      if (parameter.option !== undefined) {
+        throw new ConfigError(`'${name}' would only be told: the option '${parameter.option}' is what counts`)
+      }
       this.#keep(parameter, readValue(parameter, text))
     }
     for (const parameter of parameters) this.#apply(parameter)

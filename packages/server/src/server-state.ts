@@ -8,7 +8,7 @@ import { randomBytes } from 'node:crypto'
 import { Databases, nodeEnv, Waiters, type Env } from '@millrace/engine'
 import type { Request } from '@millrace/protocol'
 import { Acl, type Denial } from './acl.ts'
-import { connectAdministration, startTexts } from './administration.ts'
+import { connectAdministration, requestLimitsOf, startTexts } from './administration.ts'
 import { Guesses } from './auth-guesses.ts'
 import { release } from './blocking.ts'
 import type { Client, Connection } from './client.ts'
@@ -104,9 +104,9 @@ export class ServerState {
   #attackLoggedMs = -Infinity
 
   constructor(options: ServerOptions, commands: CommandTable) {
-    this.options = options
     this.settings = settingsOf(options)
-    this.config = new Config(this.settings, { ...startTexts(options), ...options.config })
+    this.config = new Config(this.settings, options.config, startTexts(options))
+    this.options = { ...options, requestLimits: requestLimitsOf(options, this.config) }
     this.statistics = new Statistics(this.config)
     this.monitors = new Monitors(this)
     this.observer = this.statistics

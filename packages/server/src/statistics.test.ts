@@ -57,7 +57,7 @@ it('each call is timed while the slow log, or the latency monitor, has to be sur
 
 it('a configuration changes as a whole, and tells then', () => {
   const settings = settingsOf({ maxMemoryBytes: 5 })
-  const config = new Config(settings, { port: '1234', timeout: '7' })
+  const config = new Config(settings, { timeout: '7' }, { port: '1234' })
   const told: string[] = []
   config.onChange((name, value) => told.push(`${name}=${value}`))
   expect([config.text('port'), config.text('maxmemory'), settings.idleSeconds]).toEqual(['1234', '5', 7])

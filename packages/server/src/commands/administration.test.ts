@@ -1,7 +1,9 @@
 /** The commands of administration: beside redis-server where a reply can be the same, by themselves where it is ours. */
 import { startRedis, type RedisServer } from '@millrace/testing'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { ConfigError } from '../config.ts'
 import { encode, encodeAll, Wire } from '../differential-wire.ts'
+import { Plug } from '../security/plug.ts'
 import { HandClock } from '../testing/hand-clock.ts'
 import { Site } from '../testing/site.ts'
 
@@ -440,6 +442,35 @@ describe('of our own', () => {
     clock.advance(500)
     expect(await wire.take(1)).toEqual(['+OK\r\n'])
     expect(await wire.ask('DEBUG', 'ERROR', 'OOPS now')).toBe('-OOPS now\r\n')
+  })
+
+  it('debugs for clients of this machine alone when it was started so', async () => {
+    await site.close()
+    site = await Site.start({ env: clock, config: { 'enable-debug-command': 'local' } })
+    expect(await (await site.client()).ask('DEBUG', 'SLEEP', '0')).toBe('+OK\r\n')
+    const plug = await Plug.into(site.server.state, '10.1.2.3')
+    plug.put('DEBUG SLEEP 0\r\n')
+    expect(plug.frames()).toEqual([expect.stringMatching(/^-ERR DEBUG command not allowed/)])
+  })
+
+  it('holds requests to the limits that the configuration names', async () => {
+    await site.close()
+    const limits = { 'proto-max-bulk-len': '1mb', 'client-query-buffer-limit': '2mb' }
+    site = await Site.start({ env: clock, config: limits })
+    wire = await site.client()
+    expect(await wire.ask('CONFIG', 'GET', 'proto-max-bulk-len')).toContain('\r\n1048576\r\n')
+    const mib = 'v'.repeat(1_048_576)
+    expect(await wire.ask('SET', 'k', mib)).toBe('+OK\r\n')
+    expect(await wire.ask('APPEND', 'k', 'v')).toMatch(/exceeds maximum allowed size/)
+    const [large, long] = [await site.client(), await site.client()]
+    expect(await large.ask('SET', 'k', `${mib}v`)).toBe('-ERR Protocol error: invalid bulk length\r\n')
+    expect(await long.ask('MSET', 'a', mib, 'b', mib)).toMatch(/^-ERR Protocol error/)
+  })
+
+  it('does not start with a parameter that would be told and have no effect', async () => {
+    for (const config of [{ requirepass: 'pw' }, { 'cluster-enabled': 'yes' }, { 'protected-mode': 'no' }]) {
+      await expect(Site.start({ config }), JSON.stringify(config)).rejects.toThrow(ConfigError)
+    }
   })
 
   it('logs slow commands, shortened and without passwords', async () => {

@@ -1,9 +1,10 @@
-/** DEBUG, refused unless the server was started with `enable-debug-command yes`, and MODULE, of which there are none. */
+/** DEBUG, refused unless the server was started with `enable-debug-command yes` (or `local`, and the client is), and MODULE, of which there are none. */
 import type { Request } from '@millrace/protocol'
 import { block } from '../blocking.ts'
 import type { Client } from '../client.ts'
 import type { Command } from '../command.ts'
 import { ReplyError } from '../error-lines.ts'
+import { isLoopback } from '../socket-names.ts'
 import { helpLines, replyHelp } from './help.ts'
 
 const moduleHelp = helpLines(`
@@ -151,9 +152,14 @@ function refusalOf(name: string, option: string): string {
   return `ERR ${name} command not allowed. If the ${option} option is set to "local", you can run it from a local connection, otherwise you need to set this option in the configuration file, and then restart the server.`
 }
 
+function mayDebug({ server, connection }: Client): boolean {
+  const setting = server.config.text('enable-debug-command')
+  return setting === 'yes' || (setting === 'local' && (connection.host === '' || isLoopback(connection.host)))
+}
+
 function debug(client: Client, request: Request): void {
   const { server, reply } = client
-  if (!server.config.isOn('enable-debug-command')) throw new ReplyError(refusalOf('DEBUG', 'enable-debug-command'))
+  if (!mayDebug(client)) throw new ReplyError(refusalOf('DEBUG', 'enable-debug-command'))
   if (request.count === 2 && request.is(1, 'HELP')) replyHelp(reply, 'DEBUG', debugHelp)
   else if (request.count === 3 && request.is(1, 'SLEEP')) sleep(client, Number(request.text(2)))
   else if (request.count === 3 && request.is(1, 'ERROR')) throw new ReplyError(request.text(2))
