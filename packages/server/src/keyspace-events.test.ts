@@ -61,6 +61,17 @@ it('tells only the classes that were named', async () => {
   expect(await events()).toEqual(['__keyevent@0__:keymiss a', '__keyevent@0__:new a', '__keyevent@0__:new s'])
 })
 
+it('tells each key that a read of streams misses once, and counts it so', async () => {
+  await listenTo('Em')
+  await talk.ask('XADD s 1-1 f v')
+  await talk.ask('CONFIG RESETSTAT')
+  await talk.ask('XREAD STREAMS missing s 0 0')
+  await talk.ask('XREADGROUP GROUP g c STREAMS other >')
+  expect(await events()).toEqual(['__keyevent@0__:keymiss missing', '__keyevent@0__:keymiss other'])
+  const { keyspaceHits, keyspaceMisses } = talk.server.state
+  expect([keyspaceHits, keyspaceMisses]).toEqual([1, 2])
+})
+
 it('tells that a key has expired, when somebody looks at it', async () => {
   await listenTo('Ex')
   await talk.ask('SET a 1 PX 100')

@@ -58,6 +58,19 @@ it('greets in the protocol that is asked for', async () => {
   expect([...site.server.state.clients.values()].map((client) => client.name)).toEqual(['me'])
 })
 
+// https://github.com/redis/redis/pull/11659: from 7.2 on; before, each option had its effect as it was read.
+it('lets no option of HELLO have an effect when another one is wrong', async () => {
+  const wire = await site.client()
+  const name = '-ERR Client names cannot contain spaces, newlines or special characters.\r\n'
+  expect(await wire.ask('HELLO', '3', 'AUTH', 'default', 'pw', 'SETNAME', 'a b')).toBe(name)
+  expect(await wire.ask('HELLO', '3', 'AUTH', 'default', 'bad', 'SETNAME', 'a b')).toBe(name)
+  expect(await wire.ask('HELLO', '3', 'AUTH', 'default', 'pw', 'FOO')).toMatch(/^-ERR Syntax error in HELLO/)
+  expect(await wire.ask('HELLO', '3', 'SETNAME', 'me', 'AUTH', 'default', 'bad')).toBe(wrong)
+  expect(await wire.ask('GET', 'a')).toMatch(/^-NOAUTH/)
+  expect(await after(wire, 100, 'AUTH', 'pw')).toBe('+OK\r\n')
+  expect(await wire.ask('CLIENT', 'GETNAME')).toBe('$-1\r\n')
+})
+
 it('looks at the next guess from an address 100 ms after a wrong one, then later each time', async () => {
   const wire = await site.client()
   expect(await wire.ask('AUTH', 'a')).toBe(wrong)

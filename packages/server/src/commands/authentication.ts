@@ -42,6 +42,8 @@ export const authenticationCommands: readonly Command[] = [
         ],
       },
     ],
+    differs:
+      'As from 7.2 on, all options are read before any has an effect: one that is wrong leaves no login and no name.',
     run: hello,
   },
   {

@@ -103,6 +103,7 @@ export const pubSubCommands: readonly Command[] = [
       { name: 'channel', type: 'string' },
       { name: 'message', type: 'string' },
     ],
+    differs: 'A RESP3 client that publishes to itself has the reply first, as from 7.2 on.',
     run: publish,
   },
   {
@@ -119,6 +120,7 @@ export const pubSubCommands: readonly Command[] = [
       { name: 'shardchannel', type: 'string' },
       { name: 'message', type: 'string' },
     ],
+    differs: 'A RESP3 client that publishes to itself has the reply first, as from 7.2 on.',
     run: spublish,
   },
   {

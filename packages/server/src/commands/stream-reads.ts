@@ -64,6 +64,7 @@ export const streamReadCommands: readonly Command[] = [
     categories: ['stream'],
     keys: keysOf(1),
     arguments: streamDocs.xread,
+    differs: 'A key that is looked for counts and is told (keymiss) once; in 7.0 twice, since it is looked up twice.',
     run(client, request) {
       const args = readArguments(request, false)
       const positions = positionsOf(client, request, args)
@@ -82,6 +83,7 @@ export const streamReadCommands: readonly Command[] = [
     categories: ['stream'],
     keys: keysOf(4),
     arguments: streamDocs.xreadgroup,
+    differs: 'A key that is looked for counts and is told (keymiss) once; in 7.0 twice, since it is looked up twice.',
     run(client, request) {
       const args = readArguments(request, true)
       const positions = groupPositionsOf(client, request, args)
