@@ -1,7 +1,7 @@
 import { connect, createServer, Socket, type AddressInfo } from 'node:net'
 import { once } from 'node:events'
 import { afterEach, expect, it } from 'vitest'
-import { sharingReads } from './shared-reads.ts'
+import { outletOf, sharingReads } from './shared-reads.ts'
 import { Talk } from './talk.ts'
 
 const closing: (() => Promise<unknown> | void)[] = []
@@ -101,6 +101,57 @@ it('stops and goes on reading, tells the end, and is counted out by its server',
   await closed
   const left = await new Promise((resolve) => server.getConnections((_error, count) => resolve(count)))
   expect(left).toBe(0)
+})
+
+/** A socket that was accepted, with its reads shared, and its peer, which doesn't read yet. */
+async function accepted(): Promise<{ socket: Socket; peer: Socket }> {
+  const server = createServer({ pauseOnConnect: true, allowHalfOpen: true })
+  await once(server.listen(0, '127.0.0.1'), 'listening')
+  closing.push(() => void server.close())
+  const peer = connect((server.address() as AddressInfo).port, '127.0.0.1')
+  peer.pause()
+  const [socket] = (await once(server, 'connection')) as [Socket]
+  closing.push(() => void peer.destroy())
+  const sharing = sharingReads(socket)!
+  closing.push(() => void sharing.socket.destroy())
+  return { socket: sharing.socket, peer }
+}
+
+it('sends at once what the system takes, the rest in its order, and tells when all is sent', async () => {
+  const { socket, peer } = await accepted()
+  const outlet = outletOf(socket)
+  outlet.send(Buffer.from('first '))
+  expect(outlet.unsent).toBe(0)
+  const large = Buffer.alloc(16 * 1024 * 1024, 'x')
+  outlet.send(large)
+  expect(outlet.unsent).toBeGreaterThan(0)
+  outlet.send(Buffer.from(' second'))
+  outlet.send(Buffer.from(' third'))
+  expect(outlet.unsent).toBeGreaterThan(13)
+  const drained = once(socket, 'drain')
+  const chunks: Buffer[] = []
+  peer.on('data', (chunk: Buffer) => chunks.push(chunk))
+  peer.resume()
+  await drained
+  outlet.send(Buffer.from(' last'))
+  const ended = once(peer, 'end')
+  socket.end()
+  await ended
+  const text = Buffer.concat(chunks).toString('latin1')
+  expect(text.length).toBe(large.length + 'first  second third last'.length)
+  expect(text.replaceAll(/x+/g, 'x')).toBe('first x second third last')
+  expect(outlet.unsent).toBe(0)
+})
+
+it('ends a socket whose peer is gone while something waits', async () => {
+  const { socket, peer } = await accepted()
+  socket.on('error', () => undefined)
+  const closed = new Promise((resolve) => socket.once('close', resolve))
+  outletOf(socket).send(Buffer.alloc(16 * 1024 * 1024))
+  peer.resetAndDestroy()
+  await closed
+  expect(socket.destroyed).toBe(true)
+  expect(() => outletOf(socket).send(Buffer.from('to nobody'))).not.toThrow()
 })
 
 it('leaves alone a socket that has no handle to hand over', () => {
