@@ -1,10 +1,12 @@
 /** What an append works with and needs no longer than the call: made once for a database, written over each time. */
 import type { EntryAdded } from './change.ts'
+import { EntryBatch } from './entry-batch.ts'
 import { IdCell } from './number-id.ts'
 import { FieldPacker, type PackedFields } from './packed-fields.ts'
 
 export class AppendScratch {
   readonly packer = new FieldPacker()
+  readonly batch = new EntryBatch()
   readonly id = new IdCell()
   readonly #added: { -readonly [Member in keyof EntryAdded]: EntryAdded[Member] }
 

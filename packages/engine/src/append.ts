@@ -46,8 +46,9 @@ export interface AppendOptions {
   readonly trim?: TrimRule | undefined
 }
 
-const ENTRY_BYTES_MAX = 1 << 30
-const AUTO: NewId = { kind: 'auto' }
+/** What an entry's names and values take at most. */
+export const ENTRY_BYTES_MAX = 1 << 30
+export const AUTO: NewId = { kind: 'auto' }
 const NO_ID: NumberId = new IdCell()
 
 /** The ID argument of a packed append; the plain kinds are for IDs whose parts are below 2^53, and take no bigint. */
@@ -216,7 +217,7 @@ export function checkTrim(rule: TrimRule): void {
 }
 
 /** Leaves the new entry's ID in `into`. */
-function chooseId(
+export function chooseId(
   ask: { readonly key: string; readonly wanted: PackedNewId; readonly last: NumberId },
   nowMs: number,
   into: IdCell,
@@ -275,7 +276,8 @@ function tooSmall(
   return new EngineError(code, `ID ${formatId(id)} is below ${than}, ${formatId(bound)}`)
 }
 
-function trimNow(database: Database, key: string, stream: Stream, rule: TrimRule): number {
+/** A trim of a stream that is there; returns how many entries went. */
+export function trimNow(database: Database, key: string, stream: Stream, rule: TrimRule): number {
   const limit = limitOf(rule, database.limits.entriesMax)
   if (rule.references === 'acked' && stream.groupCount > 0) {
     return trimAcknowledged(database, key, stream, { ...rule, limit })

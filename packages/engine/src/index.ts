@@ -42,6 +42,8 @@ export {
   type SetIdOptions,
   type TrimRule,
 } from './append.ts'
+export { appendMany, type AppendMany } from './append-many.ts'
+export type { EntryParts } from './entry-batch.ts'
 export {
   acknowledgeAndDelete,
   deleteEntriesEx,

@@ -102,11 +102,8 @@ export class FieldPacker implements PackedFields {
   }
 
   #addText(text: string): void {
-    const { length } = text
-    this.#reserve(length * 3)
-    const from = this.#used
-    if (length <= LOOP_CHARACTERS_MAX && writeAscii(text, this.bytes, from)) this.#used = from + length
-    else this.#used += utf8.encodeInto(text, this.bytes.subarray(from)).written
+    this.#reserve(text.length * 3)
+    this.#used = writeText(text, this.bytes, this.#used)
   }
 
   #reserve(bytes: number): void {
@@ -129,6 +126,13 @@ export class FieldPacker implements PackedFields {
     this.starts.set(starts)
     this.ends.set(ends)
   }
+}
+
+/** Writes a text as UTF-8, for which there is room (three bytes a character); returns where it ends. */
+export function writeText(text: string, into: Uint8Array, from: number): number {
+  const { length } = text
+  if (length <= LOOP_CHARACTERS_MAX && writeAscii(text, into, from)) return from + length
+  return from + utf8.encodeInto(text, into.subarray(from)).written
 }
 
 /** False when the text has other characters. */
