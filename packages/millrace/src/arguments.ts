@@ -3,7 +3,16 @@
  * Each throws `BAD_ARGUMENT` or `BAD_ID` and says what was expected and what came.
  */
 
-import type { AddOptions, ClaimOptions, EntryId, FieldValue, PendingOptions, RangeOptions, Trim } from './backend.ts'
+import type {
+  AddManyOptions,
+  AddOptions,
+  ClaimOptions,
+  EntryId,
+  FieldValue,
+  PendingOptions,
+  RangeOptions,
+  Trim,
+} from './backend.ts'
 import { StreamError } from './errors.ts'
 
 const U64_MAX = 18_446_744_073_709_551_615n
@@ -56,7 +65,9 @@ export function checkFields(fields: readonly FieldValue[]): void {
       `Expected fields as name, value, name, value, …, at least one pair, got ${came}`,
     )
   }
-  for (const value of fields) {
+  // Hot: a plain loop.
+  for (let i = 0; i < fields.length; i++) {
+    const value = fields[i]
     if (typeof value !== 'string' && !(value instanceof Uint8Array)) {
       throw new StreamError(
         'BAD_ARGUMENT',
@@ -83,6 +94,20 @@ export function checkAdd(stream: string, fields: readonly FieldValue[], options:
   checkFields(fields)
   if (options.id !== undefined && options.id !== '*' && !isPartialId(options.id)) checkId(options.id)
   if (options.ifLastId !== undefined) checkId(options.ifLastId, 'ifLastId')
+  if (options.trim !== undefined) checkTrim(options.trim)
+  checkOptionalInteger('expireMs', options.expireMs, 1)
+}
+
+export function checkAddMany(
+  stream: string,
+  entries: readonly (readonly FieldValue[])[],
+  options: AddManyOptions,
+): void {
+  checkName('stream', stream)
+  if (!Array.isArray(entries)) {
+    throw new StreamError('BAD_ARGUMENT', `Expected a list of entries, each a list of fields, got ${shown(entries)}`)
+  }
+  for (let i = 0; i < entries.length; i++) checkFields(entries[i]!)
   if (options.trim !== undefined) checkTrim(options.trim)
   checkOptionalInteger('expireMs', options.expireMs, 1)
 }

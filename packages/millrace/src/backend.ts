@@ -4,7 +4,7 @@
  *   stream handle, worker, relay ──► Backend ──► embedded engine
  *                                           └──► Redis, Valkey, Dragonfly, Redis Cluster (ioredis)
  *
- * It speaks Redis Streams, never jobs, in at most 16 verbs. Everything above it is written once.
+ * It speaks Redis Streams, never jobs, in 17 verbs. Everything above it is written once.
  * `describeBackend` (millrace/conformance) is the one suite that every implementation passes.
  *
  * Common to all verbs: a bad argument rejects with `BAD_ARGUMENT` or `BAD_ID` and changes nothing;
@@ -56,6 +56,9 @@ export interface AddOptions {
   /** Sets the stream's time to live in the same step, in milliseconds. */
   readonly expireMs?: number
 }
+
+/** What `addMany` does with each entry, or with the stream in the same step. */
+export type AddManyOptions = Pick<AddOptions, 'trim' | 'expireMs'>
 
 export interface RangeOptions {
   /** `-` (default), an ID, `(`ID for exclusive, or only the milliseconds. Always the lower end, also with `reverse`. */
@@ -177,7 +180,7 @@ export interface StreamInfo {
   readonly groups: readonly GroupInfo[]
 }
 
-/** 16 verbs. A 17th is a decision (docs/decisions). */
+/** 17 verbs. One more is a decision (docs/decisions; 018 is why there is `addMany`). */
 export interface Backend {
   /** What it is, for people: 'embedded', 'redis 7.0.15', 'redis cluster (3 nodes)'. */
   readonly label: string
@@ -185,6 +188,13 @@ export interface Backend {
 
   /** XADD. Resolves the new ID; `undefined` only with `noMkStream` on a missing stream. */
   add(stream: string, fields: readonly FieldValue[], options?: AddOptions): Promise<EntryId | undefined>
+  /**
+   * XADD of many entries in their order, under IDs of the clock; resolves those. All arguments are checked before anything
+   * is appended. Embedded it is one step, and appends all or nothing (`IDS_EXHAUSTED` alone leaves what still got an ID).
+   * On a server the entries are sent at once, each a command of its own: others can come between them, and when one is
+   * refused or lost, it rejects with the first such error after all have been answered, and the others are there.
+   */
+  addMany(stream: string, entries: readonly (readonly FieldValue[])[], options?: AddManyOptions): Promise<EntryId[]>
   /** XRANGE, XREVRANGE. A missing stream is empty. */
   range(stream: string, options?: RangeOptions): Promise<readonly Entry[]>
   /** XREAD over one or many streams; on a Cluster they may live on any nodes. */

@@ -17,6 +17,8 @@ export const closeCases: readonly Case[] = [
       const backend = await create()
       await backend.close()
       await rejects('CLOSED', backend.add(stream, ['a', '1']))
+      await rejects('CLOSED', backend.addMany(stream, [['a', '1']]))
+      await rejects('CLOSED', backend.addMany(stream, []))
       await rejects('CLOSED', backend.range(stream))
       await rejects('CLOSED', backend.read(new Map([[stream, id('0-0')]])))
       await rejects('CLOSED', backend.trim(stream, { maxLen: 1 }))

@@ -10,6 +10,7 @@
 
 import type { Backend } from './backend.ts'
 import { addCases } from './conformance-add.ts'
+import { addManyCases } from './conformance-add-many.ts'
 import { claimCases } from './conformance-claim.ts'
 import { closeCases } from './conformance-close.ts'
 import { groupCases } from './conformance-groups.ts'
@@ -35,6 +36,7 @@ export interface Runner extends Probes {
 /** Every case, by the verb it is about. */
 export const conformanceCases: Readonly<Record<string, readonly Case[]>> = {
   add: addCases,
+  addMany: addManyCases,
   range: rangeCases,
   read: readCases,
   'trim, delete and expire': trimCases,

@@ -167,3 +167,28 @@ describe('the embedded backend', () => {
     await backend.close()
   })
 })
+
+describe('many entries at once, embedded', () => {
+  it('have one time, and are there for a waiting group reader all together', async () => {
+    const backend = new EmbeddedBackend({ env: new StillEnv() })
+    await backend.createGroup('s', 'g')
+    const read = backend.readGroup({ group: 'g', consumer: 'c' }, new Map([['s', '>']]), { blockMs: 5000 })
+    const added = backend.addMany('s', [
+      ['a', '1'],
+      ['a', '2'],
+      ['a', '3'],
+    ])
+    expect(await added).toEqual(['1000-0', '1000-1', '1000-2'])
+    expect((await read).get('s')!.map(({ id }) => id)).toEqual(['1000-0', '1000-1', '1000-2'])
+    await backend.close()
+  })
+
+  it('expire together', async () => {
+    const env = new StillEnv()
+    const backend = new EmbeddedBackend({ env })
+    await backend.addMany('s', [['a', '1']], { expireMs: 50 })
+    env.pass(50)
+    expect(await backend.range('s')).toEqual([])
+    await backend.close()
+  })
+})

@@ -11,6 +11,7 @@
 
 import * as engine from '@millrace/engine'
 import type {
+  AddManyOptions,
   AddOptions,
   Backend,
   ClaimOptions,
@@ -90,6 +91,22 @@ export class EmbeddedBackend implements Backend {
       return newId
     })
     return added && codec.toEntryId(added)
+  }
+
+  async addMany(
+    stream: string,
+    entries: readonly (readonly FieldValue[])[],
+    options: AddManyOptions = NO_OPTIONS,
+  ): Promise<EntryId[]> {
+    check.checkAddMany(stream, entries, options)
+    const { trim, expireMs } = options
+    const key = codec.toByteString(stream)
+    const batch = { key, entries, trim: trim && codec.toTrimRule(trim) }
+    return this.#run((nowMs) => {
+      const ids = this.#hot.addMany(batch, nowMs)
+      if (ids.length > 0 && expireMs !== undefined) this.#expire(key, expireMs, nowMs)
+      return ids
+    })
   }
 
   async range(stream: string, options: RangeOptions = {}): Promise<readonly Entry[]> {

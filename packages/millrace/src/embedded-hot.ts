@@ -3,6 +3,7 @@
  * forms. Everything with a condition, a trim or an ID of the caller's goes the general way.
  *
  *   add      strings, bytes ──► one scratch buffer ──► segment                        no array for any of them
+ *   addMany  entries ──► one batch ──► segment            one conversion of their text, one list of IDs
  *   deliver  cursor ──► { id, fields } with the values of a page in one copy          one array for a page, views into it
  *   settle   ID texts ──► columns of numbers ──► acknowledged                         no bigint
  *
@@ -10,6 +11,8 @@
  */
 import {
   acknowledgeOwned,
+  appendMany,
+  type AppendMany,
   appendPacked,
   type ConsumerRef,
   type Database,
@@ -57,6 +60,19 @@ export class HotPaths {
     if (bytes > ENTRY_BYTES_MAX / 3) return undefined
     const stream = appendPacked(this.#database, { key, fields: this.#packer.pack(fields) }, nowMs)
     return this.#entryId(stream!.last)
+  }
+
+  /** XADD key * … of many entries, in one step. */
+  addMany(batch: AppendMany, nowMs: number): EntryId[] {
+    const list = this.#ids
+    list.clear()
+    appendMany(this.#database, batch, nowMs, list)
+    const added: EntryId[] = []
+    for (let i = 0; i < list.count; i++) {
+      list.read(i, this.#id)
+      added.push(this.#entryId(this.#id))
+    }
+    return added
   }
 
   /** XREADGROUP of one stream with `>`. */

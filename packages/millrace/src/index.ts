@@ -16,6 +16,7 @@ export { EmbeddedBackend } from './embedded-backend.ts'
 export { RedisBackend, type RedisBackendOptions } from './redis-backend.ts'
 export type { ClientEvent } from './redis-client.ts'
 export type {
+  AddManyOptions,
   AddOptions,
   Backend,
   ClaimedEntry,

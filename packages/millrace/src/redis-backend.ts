@@ -8,6 +8,7 @@
  */
 
 import type {
+  AddManyOptions,
   AddOptions,
   Backend,
   ClaimOptions,
@@ -100,23 +101,24 @@ export class RedisBackend implements Backend {
 
   async add(stream: string, fields: readonly FieldValue[], options: AddOptions = {}): Promise<EntryId | undefined> {
     check.checkAdd(stream, fields, options)
-    const rest = [
-      ...(options.noMkStream === true ? ['NOMKSTREAM'] : []),
-      ...(options.trim === undefined ? [] : trimArguments(options.trim)),
-      options.id ?? '*',
-      ...fields.map(argument),
-    ]
-    const { ifLastId, expireMs } = options
-    if (ifLastId === undefined && expireMs === undefined) {
-      const id = await this.#send('xadd', [stream, ...rest], 'write', stream)
-      return id === null ? undefined : replies.entryId(id)
-    }
-    if (rest.length > SCRIPT_ARGUMENTS_MAX) {
-      const text = `Expected at most ${SCRIPT_ARGUMENTS_MAX} names and values with ifLastId or expireMs, got ${rest.length}`
-      throw new StreamError('BAD_ARGUMENT', text)
-    }
-    const id = await this.#script(addScript, stream, { ifLastId, expireMs, rest })
-    return id === null ? undefined : replies.entryId(id)
+    return await this.#add(stream, addArguments(fields, options), options)
+  }
+
+  async addMany(
+    stream: string,
+    entries: readonly (readonly FieldValue[])[],
+    options: AddManyOptions = {},
+  ): Promise<EntryId[]> {
+    check.checkAddMany(stream, entries, options)
+    if (this.#isClosed) throw closedError()
+    const commands = entries.map((fields) => addArguments(fields, options))
+    // All are waited for, so that nothing is on its way any more when it is over.
+    const results = await Promise.allSettled(commands.map(async (rest) => await this.#add(stream, rest, options)))
+    return results.map((result) => {
+      if (result.status === 'rejected') throw result.reason
+      // Only NOMKSTREAM, which is not offered here, resolves without an ID.
+      return result.value!
+    })
   }
 
   async range(stream: string, options: RangeOptions = {}): Promise<readonly Entry[]> {
@@ -258,6 +260,16 @@ export class RedisBackend implements Backend {
     this.#blocked.close()
   }
 
+  /** `rest`: what stands behind the name of the stream. */
+  async #add(stream: string, rest: readonly CommandArgument[], options: AddOptions): Promise<EntryId | undefined> {
+    const { ifLastId, expireMs } = options
+    const id =
+      ifLastId === undefined && expireMs === undefined
+        ? await this.#send('xadd', [stream, ...rest], 'write', stream)
+        : await this.#script(addScript, stream, { ifLastId, expireMs, rest })
+    return id === null ? undefined : replies.entryId(id)
+  }
+
   async #send(name: string, args: readonly CommandArgument[], effect: Effect, stream: string): Promise<unknown> {
     if (this.#isClosed) throw closedError()
     try {
@@ -326,6 +338,22 @@ function checkConsumer(stream: string, group: string, consumer: string): void {
   check.checkName('stream', stream)
   check.checkName('group', group)
   check.checkName('consumer', consumer)
+}
+
+/** Options, ID and fields of an XADD; refused where they are too many for the script that the options need. */
+function addArguments(fields: readonly FieldValue[], options: AddOptions): CommandArgument[] {
+  const rest = [
+    ...(options.noMkStream === true ? ['NOMKSTREAM'] : []),
+    ...(options.trim === undefined ? [] : trimArguments(options.trim)),
+    options.id ?? '*',
+    ...fields.map(argument),
+  ]
+  const isScript = options.ifLastId !== undefined || options.expireMs !== undefined
+  if (isScript && rest.length > SCRIPT_ARGUMENTS_MAX) {
+    const text = `Expected at most ${SCRIPT_ARGUMENTS_MAX} names and values with ifLastId or expireMs, got ${rest.length}`
+    throw new StreamError('BAD_ARGUMENT', text)
+  }
+  return rest
 }
 
 function trimArguments(trim: Trim): CommandArgument[] {

@@ -75,6 +75,24 @@ describe('a stream handle', () => {
     await expect(stream.addMany([1, undefined, 3])).rejects.toMatchObject({ code: 'BAD_ARGUMENT' })
   })
 
+  it('appends nothing of a batch that holds a value which the codec refuses', async () => {
+    const stream = (await open()).stream<unknown>('s')
+    await expect(stream.addMany([1, 2, undefined])).rejects.toMatchObject({ code: 'BAD_ARGUMENT' })
+    expect(await stream.length()).toBe(0)
+  })
+
+  it('lets the event loop turn between the batches of addMany', async () => {
+    const stream = (await open()).stream<number>('s')
+    const values = Array.from({ length: 600 }, (_, i) => i)
+    const adding = stream.addMany(values)
+    const lengths: number[] = []
+    const look = async (): Promise<void> => void lengths.push(await stream.length())
+    setImmediate(() => void look())
+    await adding
+    expect(lengths).toEqual([256])
+    expect(await stream.length()).toBe(600)
+  })
+
   it('is an iterable that begins at the oldest entry and follows', async () => {
     const stream = (await open()).stream<number>('s')
     await stream.addMany([1, 2])

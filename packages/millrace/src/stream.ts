@@ -4,8 +4,9 @@
  *   value ──codec──► fields ──► Backend ──► fields ──codec──► { id, value }
  */
 
+import { setImmediate as turn } from 'node:timers/promises'
 import { checkInteger, checkName } from './arguments.ts'
-import type { AddOptions, Backend, Entry, EntryId, RangeOptions, Trim } from './backend.ts'
+import type { AddManyOptions, AddOptions, Backend, Entry, EntryId, FieldValue, RangeOptions, Trim } from './backend.ts'
 import { type Codec, json } from './codec.ts'
 import { StreamError } from './errors.ts'
 import { Group } from './group.ts'
@@ -32,8 +33,8 @@ export interface FollowOptions {
   readonly count?: number
 }
 
-/** How many appends of `addMany` are on their way at once. */
-const ADDS_MAX = 256
+/** How many appends of `addMany` are one step, or on their way at once. */
+const BATCH_ENTRIES = 256
 const BLOCK_MS = 5000
 
 export class Stream<T> implements AsyncIterable<StreamEntry<T>> {
@@ -57,26 +58,24 @@ export class Stream<T> implements AsyncIterable<StreamEntry<T>> {
   }
 
   /**
-   * Appends values in their order, many on their way at once; resolves their IDs. When one fails, the others of
-   * its batch may have been appended all the same; later batches are not begun.
+   * Appends values in their order, in batches of 256; resolves their IDs. A value that the codec refuses is refused with
+   * all of its batch. Embedded each batch is appended as one step, and the event loop turns between them; on a server,
+   * when one fails, the others of its batch may have been appended all the same. Later batches are not begun.
    */
-  async addMany(
-    values: Iterable<T>,
-    options: Omit<AddOptions, 'noMkStream' | 'id' | 'ifLastId'> = {},
-  ): Promise<EntryId[]> {
+  async addMany(values: Iterable<T>, options: AddManyOptions = {}): Promise<EntryId[]> {
     const ids: EntryId[] = []
-    let batch: Promise<EntryId>[] = []
+    let batch: (readonly FieldValue[])[] = []
     const flush = async (): Promise<void> => {
-      const results = await Promise.allSettled(batch)
+      const added = await this.#backend.addMany(this.name, batch, options)
+      for (const id of added) ids.push(id)
       batch = []
-      for (const result of results) {
-        if (result.status === 'rejected') throw result.reason
-        ids.push(result.value)
-      }
     }
     for (const value of values) {
-      batch.push(this.add(value, options))
-      if (batch.length === ADDS_MAX) await flush()
+      if (batch.length === BATCH_ENTRIES) {
+        await flush()
+        await turn()
+      }
+      batch.push(this.#codec.encode(value))
     }
     await flush()
     return ids
