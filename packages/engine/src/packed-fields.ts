@@ -62,7 +62,14 @@ export function copyFields(fields: PackedFields): PackedFields {
   return packer.pack(unpackFields(fields))
 }
 
-/** Puts the parts of an entry into one buffer, which the next `pack` overwrites. */
+/**
+ * Puts the parts of an entry into one buffer, which the next `pack` overwrites: the names first, then the values.
+ *
+ *   bytes   │ name name │ value value value │ · · · free · · · │
+ *                       ▲ names end
+ *
+ * Entries mostly have the names of the one before. Where those are texts, they stay where they are.
+ */
 export class FieldPacker implements PackedFields {
   bytes: Uint8Array
   view: DataView
@@ -71,6 +78,9 @@ export class FieldPacker implements PackedFields {
   readonly first = 0
   count = 0
   #used = 0
+  /** The names in the buffer; none when one of them came as bytes, which whoever gave them may change. */
+  #names: string[] = []
+  #namesEnd = 0
 
   constructor(bytes = BYTES_MIN, places = PLACES_MIN) {
     this.bytes = new Uint8Array(bytes)
@@ -81,18 +91,43 @@ export class FieldPacker implements PackedFields {
 
   /** Text is packed as UTF-8. */
   pack(parts: readonly (Uint8Array | string)[]): PackedFields {
-    this.count = 0
-    this.#used = 0
-    if (this.bytes.length > BYTES_KEPT_MAX) this.#hold(new Uint8Array(BYTES_MIN))
-    for (let i = 0; i < parts.length; i++) {
-      const part = parts[i]!
-      if (this.count === this.starts.length) this.#growPlaces()
-      this.starts[this.count] = this.#used
-      if (typeof part === 'string') this.#addText(part)
-      else this.#addBytes(part)
-      this.ends[this.count++] = this.#used
+    if (this.bytes.length > BYTES_KEPT_MAX) {
+      this.#hold(new Uint8Array(BYTES_MIN))
+      this.#names = []
     }
+    if (parts.length > this.starts.length) this.#growPlaces(parts.length)
+    this.count = parts.length
+    if (this.#hasNames(parts)) this.#used = this.#namesEnd
+    else this.#packNames(parts)
+    for (let i = 1; i < parts.length; i += 2) this.#add(i, parts[i]!)
     return this
+  }
+
+  #hasNames(parts: readonly (Uint8Array | string)[]): boolean {
+    const names = this.#names
+    if (names.length * 2 !== parts.length) return false
+    for (let i = 0; i < names.length; i++) if (parts[i * 2] !== names[i]) return false
+    return true
+  }
+
+  #packNames(parts: readonly (Uint8Array | string)[]): void {
+    const names: string[] = []
+    this.#names = []
+    this.#used = 0
+    for (let i = 0; i < parts.length; i += 2) {
+      const name = parts[i]!
+      if (typeof name === 'string') names.push(name)
+      this.#add(i, name)
+    }
+    this.#namesEnd = this.#used
+    if (names.length * 2 === parts.length) this.#names = names
+  }
+
+  #add(place: number, part: Uint8Array | string): void {
+    this.starts[place] = this.#used
+    if (typeof part === 'string') this.#addText(part)
+    else this.#addBytes(part)
+    this.ends[place] = this.#used
   }
 
   #addBytes(part: Uint8Array): void {
@@ -119,9 +154,9 @@ export class FieldPacker implements PackedFields {
     this.view = viewOf(bytes)
   }
 
-  #growPlaces(): void {
+  #growPlaces(count: number): void {
     const { starts, ends } = this
-    this.starts = new Int32Array(Math.max(starts.length * 2, PLACES_MIN))
+    this.starts = new Int32Array(Math.max(starts.length * 2, count))
     this.ends = new Int32Array(this.starts.length)
     this.starts.set(starts)
     this.ends.set(ends)

@@ -203,3 +203,40 @@ describe('a packed delivery', () => {
     expect(fullStreamInfo(replayed(), 's', Infinity, 60)).toEqual(fullStreamInfo(database, 's', Infinity, 60))
   })
 })
+
+describe('a packer that has packed other entries before', () => {
+  const packer = new FieldPacker(4, 2)
+  const packed = (...parts: (string | Uint8Array)[]): string[] =>
+    unpackFields(packer.pack(parts)).map((part) => Buffer.from(part).toString())
+
+  it('packs the same names again, with values of any length', () => {
+    for (const value of ['1', '', 'x'.repeat(5000), 'ü'.repeat(100), '2']) {
+      expect(packed('name', value, 'ß', value)).toEqual(['name', value, 'ß', value])
+    }
+  })
+
+  it('packs other names, fewer and more of them', () => {
+    const entries = [
+      ['a', '1'],
+      ['a', '1', 'b', '2'],
+      ['b', '2', 'a', '1'],
+      ['a', '3'],
+      ['', ''],
+      ['', '1', '', '2'],
+    ]
+    for (const parts of entries) expect(packed(...parts)).toEqual(parts)
+  })
+
+  it('packs names of bytes as they are each time', () => {
+    const name = Buffer.from('abc')
+    expect(packed(name, '1')).toEqual(['abc', '1'])
+    name[0] = 0x78
+    expect(packed(name, '2')).toEqual(['xbc', '2'])
+    expect(packed('abc', '3', name, '4')).toEqual(['abc', '3', 'xbc', '4'])
+  })
+
+  it('packs after an entry for which the buffer was too small to be kept', () => {
+    const large = 'x'.repeat(2_000_000)
+    for (const value of ['1', large, '2', large, '3']) expect(packed('name', value)).toEqual(['name', value])
+  })
+})
