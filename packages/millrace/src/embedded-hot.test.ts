@@ -52,6 +52,23 @@ it('settles what its consumer owns, whatever the order of the IDs and whoever ow
   expect((await backend.pending('s', 'g')).map(({ id }) => id)).toEqual(other)
 })
 
+it('settles IDs as they were delivered, however few of them and whatever follows', async () => {
+  const backend = await withEntries(Array.from({ length: 1500 }, (_, i) => String(i)))
+  const ids = (await backend.readGroup(reader, news, { count: 1500 })).get('s')!.map(({ id }) => id)
+  const parts = [ids.slice(3, 5), ids.slice(0, 2), [ids[2]!, ids[6]!], ids.slice(7, 1400)]
+  for (const part of parts) expect(await backend.settle('s', 'g', 'c', part)).toEqual(part)
+  expect((await backend.pending('s', 'g', { count: 1 })).map(({ id }) => id)).toEqual([ids[5]])
+  expect(await backend.settle('s', 'g', 'c', [ids[5]!])).toEqual([ids[5]])
+  expect((await backend.pending('s', 'g', { count: 200 })).map(({ id }) => id)).toEqual(ids.slice(1400))
+})
+
+it('settles all of a long delivery at once', async () => {
+  const backend = await withEntries(Array.from({ length: 1500 }, (_, i) => String(i)))
+  const ids = (await backend.readGroup(reader, news, { count: 1500 })).get('s')!.map(({ id }) => id)
+  expect(await backend.settle('s', 'g', 'c', [...ids.slice(0, 3), '5-5' as EntryId, ...ids.slice(3)])).toEqual(ids)
+  expect(await backend.pending('s', 'g')).toEqual([])
+})
+
 it('settles IDs beyond what a number holds', async () => {
   const backend = await withEntries([])
   const wide = '18446744073709551615-18446744073709551615' as EntryId
