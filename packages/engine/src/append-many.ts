@@ -49,11 +49,12 @@ function appendPacks(database: Database, target: Target, nowMs: number): void {
   const { key, stream, rule, ids } = target
   const { scratch, limits } = database
   const { batch, id } = scratch
+  const { fields } = batch
   const wanted = { key, wanted: AUTO, last: stream.last }
   for (let i = 0; i < batch.size; i++) {
     batch.select(i)
     chooseId(wanted, nowMs, id)
-    database.commit(scratch.added(key, batch, stream.nodes.startsNode(batch, limits)))
+    database.commit(scratch.added(key, fields, stream.nodes.startsNode(fields, limits)))
     ids.add(id)
     if (rule !== undefined) trimNow(database, key, stream, rule)
   }

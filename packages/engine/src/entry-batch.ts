@@ -7,13 +7,13 @@
  *   starts    [0 ][5 ] [0 ][8 ] [0 ][11]
  *   ends      [5 ][8 ] [5 ][11] [5 ][16]
  *   firsts    [0     ] [2     ] [4     ] 6
- *                      └ select(1): the batch is the PackedFields of that entry
+ *                      └ select(1): `fields` are those of that entry
  *
  * The texts are joined and converted as one. Took that as many bytes as characters, all of them are ASCII and stand where
  * their lengths say; else, and where parts are bytes, they are packed one by one. Of an entry with one value of 28
- * characters that takes 60 ns instead of 95 (Node 20).
+ * characters that takes 30 to 36 ns; FieldPacker takes 80 (Node 20).
  */
-import { viewOf, writeText, type PackedFields } from './packed-fields.ts'
+import { FieldPacker, viewOf, writeText } from './packed-fields.ts'
 
 export type EntryParts = readonly (Uint8Array | string)[]
 
@@ -29,14 +29,9 @@ const PLACES_MIN = 256
 const NO_PARTS: EntryParts = []
 const utf8 = new TextEncoder()
 
-export class EntryBatch implements PackedFields {
-  bytes = new Uint8Array(BYTES_MIN)
-  view = viewOf(this.bytes)
-  starts = new Int32Array(PLACES_MIN)
-  ends = new Int32Array(PLACES_MIN)
-  /** Of the selected entry. */
-  first = 0
-  count = 0
+export class EntryBatch {
+  /** The fields of the selected entry. Of the class that single appends have, so that the code behind is made for one. */
+  readonly fields = new FieldPacker(BYTES_MIN, PLACES_MIN)
   readonly #firsts = new Int32Array(ENTRIES_MAX + 1)
   #size = 0
 
@@ -47,15 +42,15 @@ export class EntryBatch implements PackedFields {
 
   /** Packs as many entries from an index on as it holds, at least one. */
   pack(entries: readonly EntryParts[], from: number): void {
-    if (this.bytes.length > BYTES_KEPT_MAX) this.#hold(BYTES_MIN)
+    if (this.fields.bytes.length > BYTES_KEPT_MAX) this.#hold(BYTES_MIN)
     const length = this.#measure(entries, from)
     if (length > JOINED_LENGTH_MAX || !this.#packTexts(entries, from)) this.#packParts(entries, from)
   }
 
   /** Makes it the fields of one of its entries. */
   select(index: number): void {
-    this.first = this.#firsts[index]!
-    this.count = this.#firsts[index + 1]! - this.first
+    this.fields.first = this.#firsts[index]!
+    this.fields.count = this.#firsts[index + 1]! - this.fields.first
   }
 
   /** Sees how many entries fit, and where the places of each begin; returns how many characters and bytes that are. */
@@ -72,16 +67,16 @@ export class EntryBatch implements PackedFields {
     }
     this.#firsts[size] = places
     this.#size = size
-    if (places > this.starts.length) {
-      this.starts = new Int32Array(Math.max(places, this.starts.length * 2))
-      this.ends = new Int32Array(this.starts.length)
+    if (places > this.fields.starts.length) {
+      this.fields.starts = new Int32Array(Math.max(places, this.fields.starts.length * 2))
+      this.fields.ends = new Int32Array(this.fields.starts.length)
     }
     return length
   }
 
   /** False when a part is not ASCII, or no text. Hot. */
   #packTexts(entries: readonly EntryParts[], from: number): boolean {
-    const { starts, ends } = this
+    const { starts, ends } = this.fields
     let before = NO_PARTS
     let joined = ''
     let at = 0
@@ -103,8 +98,8 @@ export class EntryBatch implements PackedFields {
       }
       before = parts
     }
-    if (at > this.bytes.length) this.#hold(Math.max(at, this.bytes.length * 2))
-    const { read, written } = utf8.encodeInto(joined, this.bytes)
+    if (at > this.fields.bytes.length) this.#hold(Math.max(at, this.fields.bytes.length * 2))
+    const { read, written } = utf8.encodeInto(joined, this.fields.bytes)
     return read === at && written === at
   }
 
@@ -114,25 +109,25 @@ export class EntryBatch implements PackedFields {
     for (let i = from; i < from + this.#size; i++) {
       for (const part of entries[i]!) bytesMax += typeof part === 'string' ? part.length * 3 : part.length
     }
-    if (bytesMax > this.bytes.length) this.#hold(Math.max(bytesMax, this.bytes.length * 2))
+    if (bytesMax > this.fields.bytes.length) this.#hold(Math.max(bytesMax, this.fields.bytes.length * 2))
     let used = 0
     let place = 0
     for (let i = from; i < from + this.#size; i++) {
       for (const part of entries[i]!) {
-        this.starts[place] = used
-        used = typeof part === 'string' ? writeText(part, this.bytes, used) : this.#writeBytes(part, used)
-        this.ends[place++] = used
+        this.fields.starts[place] = used
+        used = typeof part === 'string' ? writeText(part, this.fields.bytes, used) : this.#writeBytes(part, used)
+        this.fields.ends[place++] = used
       }
     }
   }
 
   #writeBytes(part: Uint8Array, at: number): number {
-    this.bytes.set(part, at)
+    this.fields.bytes.set(part, at)
     return at + part.length
   }
 
   #hold(bytes: number): void {
-    this.bytes = new Uint8Array(bytes)
-    this.view = viewOf(this.bytes)
+    this.fields.bytes = new Uint8Array(bytes)
+    this.fields.view = viewOf(this.fields.bytes)
   }
 }

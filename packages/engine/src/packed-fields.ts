@@ -75,7 +75,7 @@ export class FieldPacker implements PackedFields {
   view: DataView
   starts: Int32Array
   ends: Int32Array
-  readonly first = 0
+  first = 0
   count = 0
   #used = 0
   /** The names in the buffer; none when one of them came as bytes, which whoever gave them may change. */
