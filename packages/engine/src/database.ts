@@ -18,6 +18,7 @@ import { AppendScratch } from './append-scratch.ts'
 import { EngineError } from './errors.ts'
 import { Keyspace, type Value } from './keyspace.ts'
 import type { NodeLimits } from './nodes.ts'
+import type { EntryRun } from './packed-fields.ts'
 import { IDEMPOTENCY_DEFAULT, type IdempotencySettings } from './producers.ts'
 import type { Stream } from './stream.ts'
 import { StringValue } from './string-value.ts'
@@ -196,9 +197,34 @@ export class Database {
   commit(change: Change): void {
     this.apply(change)
     this.#tally.changes++
+    this.#tell(change)
+  }
+
+  #tell(change: Change): void {
     if (this.#watches.size > 0) this.#watches.observe(change)
     const listeners = this.#listeners
     for (let i = 0; i < listeners.length; i++) listeners[i]!(change)
+  }
+
+  /**
+   * Commits entries of the scratch batch, as many of a run as the stream takes at once, and returns how many: all of them
+   * are there when the first is told. 0: `commit` is to be called for the first. `run` has the scratch's cell and fields,
+   * which are those of the last one afterwards.
+   */
+  commitRun(key: string, stream: Stream, run: EntryRun): number {
+    const { scratch } = this
+    const entries = stream.appendRun(run, this.limits)
+    this.#tally.changes += entries
+    if (this.#watches.size === 0 && this.#listeners.length === 0) return entries
+    const { id } = scratch
+    const { fields } = scratch.batch
+    const { ms, seq } = id
+    for (let i = 0; i < entries; i++) {
+      if (i > 0) fields.first += fields.count
+      id.setPlain(ms, seq + i)
+      this.#tell(scratch.added(key, fields, false))
+    }
+    return entries
   }
 
   /** Tells a change that concerns this database and another one, and that has been applied: only for `Databases`. */

@@ -53,6 +53,22 @@ export class EntryBatch {
     this.fields.count = this.#firsts[index + 1]! - this.fields.first
   }
 
+  /** How many entries from an index on have as many fields and, in the same places, the same names. Hot. */
+  runFrom(index: number): number {
+    const { starts, ends } = this.fields
+    const first = this.#firsts[index]!
+    const count = this.#firsts[index + 1]! - first
+    let end = index + 1
+    for (let at = first + count; end < this.#size; end++, at += count) {
+      if (this.#firsts[end + 1]! - at !== count) break
+      let name = 0
+      while (name < count && starts[first + name] === starts[at + name] && ends[first + name] === ends[at + name])
+        name += 2
+      if (name < count) break
+    }
+    return end - index
+  }
+
   /** Sees how many entries fit, and where the places of each begin; returns how many characters and bytes that are. */
   #measure(entries: readonly EntryParts[], from: number): number {
     const end = Math.min(entries.length, from + ENTRIES_MAX)

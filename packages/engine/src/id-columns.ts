@@ -73,6 +73,24 @@ export class IdColumns {
     return id.wide === undefined && id.ms - this.#msBase <= U32_MAX && seq >= 0 && seq <= U16_MAX
   }
 
+  /** How many rows, from one with this ID on, the columns take as wide as they are, when the IDs follow each other. */
+  runRoom(id: NumberId): number {
+    const ms = id.ms - this.#msBase
+    const seq = id.seq - this.#seqBase
+    if (this.isWide || seq < 0 || ms > (this.hasLongMs ? U32_MAX : U16_MAX)) return 0
+    return Math.max((this.hasLongSeq ? U16_MAX : U8_MAX) - seq + 1, 0)
+  }
+
+  /** The IDs of so many rows from `row` on, which have room. Hot. */
+  setRun(row: number, id: NumberId, rows: number): void {
+    const ms = id.ms - this.#msBase
+    const seq = id.seq - this.#seqBase
+    for (let i = 0; i < rows; i++) {
+      this.#ms[row + i] = ms
+      this.#seq[row + i] = seq + i
+    }
+  }
+
   /** The ID fits. Returns by how many bytes the columns grew because it is the first to need wider ones. */
   set(row: number, id: NumberId): number {
     if (this.isWide) {

@@ -41,6 +41,15 @@ export class IdList {
     this.count++
   }
 
+  /** Adds a plain ID and those that follow it in its millisecond, so many in all. Hot. */
+  addRun(id: NumberId, count: number): void {
+    while (this.count + count > this.ms.length) this.#grow()
+    for (let i = 0; i < count; i++) {
+      this.ms[this.count] = id.ms
+      this.seq[this.count++] = id.seq + i
+    }
+  }
+
   /** Leaves the ID at an index in a cell. */
   read(index: number, into: IdCell): void {
     into.setPlain(this.ms[index]!, this.seq[index]!)

@@ -127,6 +127,14 @@ export class NodePage {
     this.#counts[node * 3 + BODY]! += bytes
   }
 
+  /** So many entries were added to the node, the last under this ID; they make its body so large. */
+  addRun(node: number, last: NumberId, entries: number, body: number): void {
+    this.#write(node * 4 + LAST, last)
+    this.#counts[node * 3 + LIVE]! += entries
+    this.#counts[node * 3 + TOTAL]! += entries
+    this.#counts[node * 3 + BODY] = body
+  }
+
   /** The node lost so many of its entries. */
   lose(node: number, entries: number): void {
     this.#counts[node * 3 + LIVE]! -= entries

@@ -20,7 +20,7 @@ import type { Meter } from './meter.ts'
 import type { NameSet } from './name-set.ts'
 import { NodePage, PAGE_NODES_MAX } from './node-page.ts'
 import { compareNumberIds, IdCell, toStreamId, type NumberId } from './number-id.ts'
-import { fieldBytes, type PackedFields } from './packed-fields.ts'
+import { fieldBytes, type EntryRun, type PackedFields } from './packed-fields.ts'
 
 export interface NodeLimits {
   /** Entries of a node, deleted ones included; 0 = no limit. Redis: stream-node-max-entries. */
@@ -95,8 +95,7 @@ export class Nodes {
     const total = page.total(tail)
     if (limits.entriesMax > 0 && total >= limits.entriesMax) return true
     const counters = listpackIntegerSize(live) + listpackIntegerSize(total - live)
-    const bytesMax = limits.bytesMax === 0 ? LISTPACK_BYTES_MAX : Math.min(limits.bytesMax, LISTPACK_BYTES_MAX)
-    return page.body(tail) + counters + fieldBytes(fields) >= bytesMax
+    return page.body(tail) + counters + fieldBytes(fields) >= nodeBytesMax(limits)
   }
 
   append(id: NumberId, fields: PackedFields, names: NameSet, isNew: boolean): void {
@@ -105,6 +104,41 @@ export class Nodes {
     if (page === undefined) assert.fail('the first entry begins a node')
     const tail = page.end - 1
     page.add(tail, id, this.#entryBytes(page, id, fields, names))
+  }
+
+  /**
+   * As `append` of the first `entriesMax` entries of a run, as many as do not begin a node; returns how many those are. 0
+   * also where one at a time has to be looked at. Hot.
+   */
+  appendRun(run: EntryRun, entriesMax: number, names: NameSet, limits: NodeLimits): number {
+    const page = this.#pages.at(-1)
+    const tail = page === undefined ? -1 : page.end - 1
+    if (page === undefined || page.hasWide || page.isGone(tail) || !page.names(tail).equals(names)) return 0
+    const { id, fields } = run
+    const { bytes: text, starts, ends, first, count } = fields
+    const live = page.live(tail)
+    const total = page.total(tail)
+    const most = Math.min(entriesMax, limits.entriesMax > 0 ? limits.entriesMax - total : entriesMax)
+    const deletedBytes = listpackIntegerSize(total - live)
+    const room = nodeBytesMax(limits) - names.bytes - deletedBytes
+    const fixedBytes = 2 + listpackIntegerSize(page.msAfterFirst(tail, id)) + listpackIntegerSize(count / 2 + 3)
+    const seqFrom = page.seqAfterFirst(tail, id)
+    let body = page.body(tail)
+    let added = 0
+    for (let at = first + 1; added < most; added++, at += count) {
+      let valueBytes = 0
+      let elementBytes = 0
+      for (let i = at; i < at + count; i += 2) {
+        valueBytes += ends[i]! - starts[i]!
+        elementBytes += listpackBytesSize(text, starts[i]!, ends[i]!)
+      }
+      if (body + listpackIntegerSize(live + added) + valueBytes >= room) break
+      body += fixedBytes + listpackIntegerSize(seqFrom + added) + elementBytes
+    }
+    if (added <= 0) return 0
+    this.#scratch.setPlain(id.ms, id.seq + added - 1)
+    page.addRun(tail, this.#scratch, added, body)
+    return added
   }
 
   /** An entry was deleted on its own (XDEL): a node that loses its last entry is gone. */
@@ -235,4 +269,8 @@ export class Nodes {
     for (const one of old) one.release()
     this.#pages.splice(index, old.length, joined)
   }
+}
+
+function nodeBytesMax({ bytesMax }: NodeLimits): number {
+  return bytesMax === 0 ? LISTPACK_BYTES_MAX : Math.min(bytesMax, LISTPACK_BYTES_MAX)
 }

@@ -9,6 +9,7 @@
  *
  * It holds while its bytes do: an entry-added change carries one, and whoever keeps the change copies it.
  */
+import type { NumberId } from './number-id.ts'
 
 export interface PackedFields {
   readonly bytes: Uint8Array
@@ -40,6 +41,16 @@ const codeAt = String.prototype.charCodeAt
 /** What `view` is to be. */
 export function viewOf(bytes: Uint8Array): DataView {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
+}
+
+/**
+ * Entries that are alike: the fields of the first, those of the others in the places behind it, as many of each, all with
+ * the same names. Their IDs are plain and follow each other, in the same millisecond.
+ */
+export interface EntryRun {
+  readonly id: NumberId
+  readonly fields: PackedFields
+  readonly entries: number
 }
 
 /** Bytes of names and values together. */

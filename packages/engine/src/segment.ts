@@ -27,7 +27,7 @@ import { IdColumns } from './id-columns.ts'
 import type { Meter } from './meter.ts'
 import { NameSet } from './name-set.ts'
 import { IdCell, toStreamId, type NumberId } from './number-id.ts'
-import type { PackedFields } from './packed-fields.ts'
+import type { EntryRun, PackedFields } from './packed-fields.ts'
 
 const ROWS_MAX = 4096
 // Beyond this the arena takes no further entry, unless it is the segment's first (an entry may be larger).
@@ -36,6 +36,8 @@ const ROWS_MIN = 8
 const ROWS_GROWTH = 1.5
 const ARENA_MARGIN = 1.02
 const NAME_SETS_MAX = 16
+/** What is reckoned for the length of a field before an entry is written. */
+export const FIELD_BYTES_SPARE = 5
 const DELETED = 128
 // An ID that does not fit behind fewer rows than this gets a wide segment: the next one may not fit either.
 const NARROW_ROWS_MIN = 64
@@ -158,6 +160,44 @@ export class Segment {
     const shape = this.#shapeOf(names)
     this.#writeBody(fields, shape === 0)
     this.#addRow(id, shape)
+  }
+
+  /** How many of a run's entries can be added without that anything grows. Hot. */
+  runRoom(run: EntryRun, names: NameSet): number {
+    if (this.#live === 0) return 0
+    const { starts, ends, first, count } = run.fields
+    const rows = Math.min(run.entries, this.#end.length - this.#count, this.ids.runRoom(run.id))
+    const spare = names.bytes + count * FIELD_BYTES_SPARE
+    let used = this.#arena.used
+    let fitting = 0
+    for (let at = first + 1; fitting < rows; fitting++, at += count) {
+      let body = used
+      for (let i = at; i < at + count; i += 2) {
+        const length = ends[i]! - starts[i]!
+        body += lengthBytes(length) + length
+      }
+      // As `hasRoom`, where the lengths are not counted but spared for: here they count twice, and less fits.
+      if (body > this.#arena.bytes.length || body + spare > ARENA_BYTES_MAX) break
+      used = body
+    }
+    return fitting > 0 && this.#shapeOf(names) === 0 ? 0 : fitting
+  }
+
+  /** Adds as many of a run's entries, for which `runRoom` said that there is room. Hot. */
+  appendRun(run: EntryRun, entries: number, names: NameSet): void {
+    const { fields } = run
+    const { first, count } = fields
+    const arena = this.#arena
+    const end = this.#end
+    const row = this.#count
+    for (let entry = 0, at = first + 1; entry < entries; entry++, at += count) {
+      for (let i = at; i < at + count; i += 2) arena.put(fields, i)
+      end[row + entry] = arena.used
+    }
+    this.ids.setRun(row, run.id, entries)
+    this.#shape.fill(this.#shapeOf(names), row, row + entries)
+    this.#count += entries
+    this.#live += entries
   }
 
   /** Moves a view to a row. */
