@@ -1,8 +1,11 @@
 /** The server of bench/wire.ts and its kin: a process of its own, which tells its port and then only serves. */
 import { existsSync, readFileSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
+import { spaceCollections } from '@millrace/cli'
 import { Server } from '@millrace/server'
 
+// As `millrace serve`.
+spaceCollections()
 const server = await Server.start({ port: 0, bind: ['127.0.0.1'] })
 process.send?.({ port: server.port })
 // A loop that is well comes by every so many milliseconds; how much later it came is how long it stood still.

@@ -1,2 +1,3 @@
+export { spaceCollections } from './collections.ts'
 export { run } from './program.ts'
 export { serve } from './serve.ts'

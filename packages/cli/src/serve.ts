@@ -9,12 +9,14 @@
  * Standard output has one line for each listener, when all of them accept; everything else goes to standard error.
  */
 import { Server, type ServerOptions } from '@millrace/server'
+import { spaceCollections } from './collections.ts'
 import { millraceScripts } from './millrace-scripts.ts'
 
 const FAILED_CLOSE_MS = 1000
 
 /** Starts a server, prints where it is ready, and ends the process with it. */
 export async function serve(options: ServerOptions): Promise<Server> {
+  spaceCollections()
   const ending = new Ending()
   const server = await Server.start({
     scripts: millraceScripts,

@@ -25,6 +25,8 @@ export class ReplyWriter {
   length = 0
   protocol: 2 | 3 = 2
   #nextBytes = BYTES_MIN
+  /** The last view of what was written, of these bytes: replies are often as long as the one before, and making one takes 0.15 µs. */
+  #written: Buffer = NO_BYTES
 
   ok(): void {
     this.simple('OK')
@@ -129,15 +131,15 @@ export class ReplyWriter {
 
   /** What is written, as a view: to be sent or copied before the next write. */
   written(): Buffer {
-    return this.bytes.subarray(0, this.length)
+    if (this.#written.length !== this.length) this.#written = this.bytes.subarray(0, this.length)
+    return this.#written
   }
 
   /** After the bytes were sent; `isFree`: nobody reads them any more, else a new buffer is taken. */
   sent(isFree: boolean): void {
     if (!isFree || this.bytes.length > KEPT_BYTES_MAX) {
       this.#nextBytes = Math.min(Math.max(this.length, BYTES_MIN), KEPT_BYTES_MAX)
-      this.bytes = NO_BYTES
-      this.view = NO_VIEW
+      this.#hold(NO_BYTES, NO_VIEW)
     }
     this.length = 0
   }
@@ -145,8 +147,7 @@ export class ReplyWriter {
   /** Gives an empty buffer back: of many connections most are quiet most of the time. */
   release(): void {
     if (this.length > 0) return
-    this.bytes = NO_BYTES
-    this.view = NO_VIEW
+    this.#hold(NO_BYTES, NO_VIEW)
     this.#nextBytes = BYTES_MIN
   }
 
@@ -156,8 +157,13 @@ export class ReplyWriter {
     if (needed <= this.bytes.length) return
     const grown = Buffer.allocUnsafe(Math.max(needed, this.bytes.length * 2, this.#nextBytes))
     this.bytes.copy(grown, 0, 0, this.length)
-    this.bytes = grown
-    this.view = new DataView(grown.buffer, grown.byteOffset, grown.length)
+    this.#hold(grown, new DataView(grown.buffer, grown.byteOffset, grown.length))
+  }
+
+  #hold(bytes: Buffer, view: DataView): void {
+    this.bytes = bytes
+    this.view = view
+    this.#written = NO_BYTES
   }
 
   /** Hot: a whole number without a string being made; the caller has reserved 21 bytes. */
