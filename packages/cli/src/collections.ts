@@ -4,27 +4,31 @@
  *   heap   8 MB of objects          what V8 goes through
  *   data   10 GB of byte arrays     what it counts when it plans the next collection
  *
- * After a collection V8 lets the total grow by a share of the heap's size: with a heap of a few megabytes each 14 MB of new
- * entries bring the next one on, which finds nothing to free. While the heap is small that share is set to four times its
- * size; above, V8 plans as it always does, so that objects don't pile up. See docs/decisions/019-fewer-collections.md.
+ * After a collection V8 lets the total grow by a share of the heap's size: with a heap of a few megabytes each 10 MB of new
+ * entries bring the next one on, which finds nothing to free. While the heap is below 64 MB that share is set to what makes
+ * some 64 MB; above, V8 plans as it always does. See docs/decisions/019-fewer-collections.md.
  */
 import { getHeapStatistics, setFlagsFromString } from 'node:v8'
 
-/** Up to here a collection takes some ten milliseconds, and what is not collected yet is at most four times as much. */
-const SMALL_HEAP_BYTES = 64 * 1024 * 1024
-const GROWTH_PERCENT = 400
+/** How much may come before the next collection, and how large a heap is that by V8's plan has as much. */
+const GROWTH_BYTES = 64 * 1024 * 1024
+const GROWTH_PERCENT_MAX = 1000
 const LOOK_MS = 1000
 
 /** From now on, for this process. The timer doesn't keep it running. */
 export function spaceCollections(): NodeJS.Timeout {
-  let isSpaced = false
+  let percent = 0
   const look = (): void => {
-    const isSmall = getHeapStatistics().used_heap_size <= SMALL_HEAP_BYTES
-    if (isSmall === isSpaced) return
-    isSpaced = isSmall
-    // 0: V8's own plan.
-    setFlagsFromString(`--heap-growing-percent=${isSmall ? GROWTH_PERCENT : 0}`)
+    const wanted = growthPercent(getHeapStatistics().used_heap_size)
+    if (wanted === percent) return
+    percent = wanted
+    setFlagsFromString(`--heap-growing-percent=${percent}`)
   }
   look()
   return setInterval(look, LOOK_MS).unref()
+}
+
+/** In whole hundreds; 0: V8's own plan. */
+function growthPercent(heapBytes: number): number {
+  return Math.min(Math.trunc(GROWTH_BYTES / heapBytes) * 100, GROWTH_PERCENT_MAX)
 }

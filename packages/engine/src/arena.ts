@@ -47,7 +47,9 @@ export class Arena {
     const end = fields.ends[index]!
     this.putLength(end - start)
     if (fields.view === undefined || end - start > WORDS_BYTES_MAX) {
-      this.bytes.set(fields.bytes.subarray(start, end), this.used)
+      const { bytes } = fields
+      // Not `subarray`, which of a Buffer takes 0.1 µs more.
+      this.bytes.set(new Uint8Array(bytes.buffer, bytes.byteOffset + start, end - start), this.used)
       this.used += end - start
     } else {
       this.used = copyWords({ from: fields.view, to: this.#view }, start, end, this.used)

@@ -21,6 +21,8 @@ import { Request } from './request.ts'
 
 const NO_BYTES = Buffer.alloc(0)
 const CR = 13
+/** A megabyte has seven. */
+const LONG_HEADER_DIGITS_MAX = 7
 const LF = 10
 const TAB = 9
 const OWN_BYTES_MIN = 16_384
@@ -200,7 +202,28 @@ export class RequestParser {
         return true
       }
     }
-    return this.#slowBulkHeader()
+    return this.#longBulkHeader(at) || this.#slowBulkHeader()
+  }
+
+  /** Three to seven digits, all there: what `indexOf` and a check of every case take 0.2 µs for. */
+  #longBulkHeader(start: number): boolean {
+    const bytes = this.#bytes
+    const last = Math.min(this.#end - 1, start + LONG_HEADER_DIGITS_MAX + 1)
+    const first = bytes[start + 1]! - 0x30
+    if (start >= last || bytes[start] !== 0x24 || first < 1 || first > 9) return false
+    let length = first
+    let at = start + 2
+    for (; at < last; at++) {
+      const digit = bytes[at]! - 0x30
+      if (digit < 0 || digit > 9) break
+      length = length * 10 + digit
+    }
+    if (at >= this.#end - 1 || bytes[at] !== CR || bytes[at + 1] !== LF) return false
+    if (length > this.#limits.bulkBytesMax || !this.isAuthenticated) return false
+    this.#seen = 0
+    this.#bulkLength = length
+    this.#at = at + 2
+    return true
   }
 
   #slowBulkHeader(): boolean {
