@@ -2,6 +2,10 @@
  * Over the wire: our server and redis-server, side by side, both in memory only, driven by the same client in turn.
  *
  *   redis-benchmark (50 connections) ──► millrace │ redis │ millrace │ redis │ …      at least 5 runs each, median
+ *                                        └ not counted ┘
+ *
+ * The first run of a row is not counted, of neither side: what a server does in its first second or two after it has done
+ * something else (compiling, taking memory) is not what it does all day.
  *
  * XACK needs other IDs in each request, and latency at a given rate an open loop, which redis-benchmark has not: for these
  * this process is the client. Ratios are ours/redis; of a rate higher is better, of a latency lower.
@@ -253,10 +257,11 @@ async function main(): Promise<void> {
 async function measure(row: Row, peers: readonly [Peer, Peer]): Promise<{ isMet: boolean; redis: number }> {
   const samples: [Sample[], Sample[]] = [[], []]
   for (const peer of peers) await row.prepare?.(peer.port)
-  for (let run = 0; run < runs; run++) {
+  for (let run = -1; run < runs; run++) {
     // Who begins alternates, so that neither always follows the other.
     for (const index of run % 2 === 0 ? ([0, 1] as const) : ([1, 0] as const)) {
-      samples[index].push(await row.run(peers[index]))
+      const sample = await row.run(peers[index])
+      if (run >= 0) samples[index].push(sample)
     }
   }
   const [ours, redis] = samples.map((of) => median(of.map(({ value }) => value))) as [number, number]
