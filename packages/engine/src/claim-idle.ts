@@ -10,7 +10,7 @@
 import type { Database } from './database.ts'
 import { oneMore } from './delivery-count.ts'
 import { EntrySeeker } from './entry-seeker.ts'
-import { FoundEntries } from './found-entries.ts'
+import { claimedChange, FoundEntries } from './found-entries.ts'
 import { NOBODY, type Group } from './group.ts'
 import type { ConsumerRef, GroupRef } from './group-commands.ts'
 import { compareNumberIds, IdCell, toStreamId, type NumberId } from './number-id.ts'
@@ -26,7 +26,7 @@ export function claimIdle(database: Database, stream: Stream, reader: ClaimReade
   const { claimed } = offers
   if (claimed.length === 0) return claimed
   database.commit({ kind: 'consumer-seen', ...ref, seenMs: nowMs, activeMs: nowMs })
-  database.commit({ kind: 'claimed', ...ref, ...claimed.counted(oneMore), atMs: nowMs })
+  database.commit(claimedChange(ref, claimed.counted(oneMore), nowMs))
   return claimed
 }
 

@@ -2,24 +2,33 @@
  * Entries that a command found one by one (a history, what was claimed), in columns: what a reply of a million of them is
  * made of, without an object for each.
  *
- *   ids         [1-0 ][1-1 ][2-0 ][7-3 ]      IdList
- *   place       [0   ][-   ][0   ][1   ]      which of the segments below it lies in
- *   row         [17  ][-1  ][19  ][0   ]      and where in it; -1: the stream has lost it
- *   count       [2   ][1   ][2   ][5   ]      deliveries
- *   idle        [900 ][900 ][900 ][40  ]      with CLAIM only: since the delivery before
+ *   ids         [1-0          ][1-1          ][2-0          ]      IdList
+ *   columns     [0  17  2  900][-  -1  1  900][0  19  2  900]      each: which of the segments below it lies in, where in it
+ *                                                                  (-1: the stream has lost it), deliveries, with CLAIM
+ *                                                                  since when
  *
  *   segments    [ A, B ]
  *
  * Rows of a segment never move and their bytes stay (segment.ts), so all of it can be told later, whatever becomes of the
  * stream meanwhile.
  */
+import type { Claimed } from './change.ts'
 import type { EntryView } from './entry-view.ts'
+import type { ConsumerRef } from './group-commands.ts'
 import { IdList } from './id-list.ts'
 import { IdCell, toStreamId, type NumberId } from './number-id.ts'
 import type { Segment, SegmentRun } from './segment.ts'
 
-const PLACES_MIN = 16
+/** Two of them are 64 bytes: a larger array lies outside of the heap, which takes ten times as long to make. */
+const PLACES_MIN = 2
 const LOST = -1
+/** Numbers for each entry: one array, since most commands find one entry. */
+const WIDTH = 4
+const PLACE = 0
+const ROW = 1
+const COUNT = 2
+const IDLE = 3
+const NO_COLUMNS = new Float64Array(0)
 
 /** Where an entry lies. */
 export interface EntryPlace {
@@ -33,20 +42,25 @@ export interface CountedIds {
   readonly counts: Float64Array
 }
 
+/** Written out: objects that are made of others by `...` cost whoever reads them as much again. */
+export function claimedChange(
+  { key, group, consumer }: ConsumerRef,
+  { ids, counts }: CountedIds,
+  atMs: number,
+): Claimed {
+  return { kind: 'claimed', key, group, consumer, ids, counts, atMs }
+}
+
 export class FoundEntries {
   readonly ids = new IdList()
   /** Whether idle times are told. */
   readonly isTimed: boolean
   readonly #segments: Segment[] = []
-  #place = new Uint32Array(PLACES_MIN)
-  #row = new Int32Array(PLACES_MIN)
-  #count = new Float64Array(PLACES_MIN)
-  #idle: Float64Array
+  #columns = NO_COLUMNS
   #lost = 0
 
   constructor(isTimed = false) {
     this.isTimed = isTimed
-    this.#idle = new Float64Array(isTimed ? PLACES_MIN : 0)
   }
 
   get length(): number {
@@ -55,19 +69,20 @@ export class FoundEntries {
 
   /** Adds an entry; without a place the stream has lost it. */
   add(id: NumberId, place: EntryPlace | undefined, count: number, idleMs = 0): void {
-    const at = this.ids.count
-    if (at === this.#row.length) this.#grow()
+    const at = this.ids.count * WIDTH
+    if (at === this.#columns.length) this.#grow()
     this.ids.add(id)
+    const columns = this.#columns
     if (place?.segment === undefined) {
-      this.#row[at] = LOST
+      columns[at + ROW] = LOST
       this.#lost++
     } else {
       if (this.#segments.at(-1) !== place.segment) this.#segments.push(place.segment)
-      this.#place[at] = this.#segments.length - 1
-      this.#row[at] = place.row
+      columns[at + PLACE] = this.#segments.length - 1
+      columns[at + ROW] = place.row
     }
-    this.#count[at] = count
-    if (this.isTimed) this.#idle[at] = idleMs
+    columns[at + COUNT] = count
+    columns[at + IDLE] = idleMs
   }
 
   /** Adds rows that have not been delivered before. */
@@ -80,27 +95,27 @@ export class FoundEntries {
   }
 
   isLost(index: number): boolean {
-    return this.#row[index] === LOST
+    return this.#columns[index * WIDTH + ROW] === LOST
   }
 
   /** Moves a view to an entry that is not lost. */
   look(index: number, view: EntryView): void {
-    this.#segments[this.#place[index]!]!.look(this.#row[index]!, view)
+    this.#segmentAt(index).look(this.#columns[index * WIDTH + ROW]!, view)
   }
 
   countAt(index: number): number {
-    return this.#count[index]!
+    return this.#columns[index * WIDTH + COUNT]!
   }
 
   /** Only where idle times are told. */
   idleAt(index: number): number {
-    return this.#idle[index]!
+    return this.#columns[index * WIDTH + IDLE]!
   }
 
   /** The fields of an entry; undefined: it is lost. */
   fieldsAt(index: number): Uint8Array[] | undefined {
     if (this.isLost(index)) return undefined
-    return this.#segments[this.#place[index]!]!.fieldsAt(this.#row[index]!)
+    return this.#segmentAt(index).fieldsAt(this.#columns[index * WIDTH + ROW]!)
   }
 
   /** Those that are not lost, as they are written into a change; each count as `count` makes it. */
@@ -111,7 +126,7 @@ export class FoundEntries {
     const id = new IdCell()
     for (let i = 0, at = 0; i < this.length; i++) {
       if (this.isLost(i)) continue
-      counts[at++] = count(this.#count[i]!)
+      counts[at++] = count(this.countAt(i))
       if (ids === this.ids) continue
       this.ids.read(i, id)
       ids.add(id)
@@ -130,16 +145,13 @@ export class FoundEntries {
     return { id: toStreamId(id), fields: this.fieldsAt(index), count: this.countAt(index), index }
   }
 
-  #grow(): void {
-    const places = this.#row.length * 2
-    this.#place = grown(this.#place, new Uint32Array(places))
-    this.#row = grown(this.#row, new Int32Array(places))
-    this.#count = grown(this.#count, new Float64Array(places))
-    if (this.isTimed) this.#idle = grown(this.#idle, new Float64Array(places))
+  #segmentAt(index: number): Segment {
+    return this.#segments[this.#columns[index * WIDTH + PLACE]!]!
   }
-}
 
-function grown<T extends Uint32Array | Int32Array | Float64Array>(column: T, into: T): T {
-  into.set(column)
-  return into
+  #grow(): void {
+    const grown = new Float64Array(Math.max(this.#columns.length * 2, PLACES_MIN * WIDTH))
+    grown.set(this.#columns)
+    this.#columns = grown
+  }
 }

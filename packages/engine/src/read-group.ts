@@ -12,7 +12,7 @@ import type { Consumer, Group } from './group.ts'
 import { ensureConsumer, markSeen, requireGroup, type ConsumerRef } from './group-commands.ts'
 import type { EntryCursor } from './entry-cursor.ts'
 import { EntrySeeker } from './entry-seeker.ts'
-import { FoundEntries } from './found-entries.ts'
+import { claimedChange, FoundEntries } from './found-entries.ts'
 import { nextId, type StreamId } from './id.ts'
 import { entriesReadAfter } from './lag.ts'
 import { IdCell, toStreamId } from './number-id.ts'
@@ -213,6 +213,6 @@ function readHistory(database: Database, stream: Stream, reader: Reader, after: 
   }
   markSeen(database, consumer, ref, { nowMs, gotSome: false })
   const again = found.counted(oneMore)
-  if (again.ids.count > 0) database.commit({ kind: 'claimed', ...ref, ...again, atMs: nowMs })
+  if (again.ids.count > 0) database.commit(claimedChange(ref, again, nowMs))
   return found
 }

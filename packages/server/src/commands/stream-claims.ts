@@ -46,11 +46,11 @@ export function claimEntries(client: Client, request: Request): void {
   const options = readClaimOptions(request, at, nowMs)
   const ref = { key, group, consumer: request.text(3) }
   tellNewConsumer(client, ref)
-  const { entries } = claimPacked(database, ref, { ids, minIdleMs, ...options }, nowMs)
+  const { entries } = claimPacked(database, ref, { ids, how: { minIdleMs, ...options } }, nowMs)
   tellPieces(client, entries.length, claimedPieces(client.reply, entries, options.justId === true))
 }
 
-type MoreClaimOptions = Omit<PackedClaimOptions, 'ids' | 'minIdleMs'>
+type MoreClaimOptions = Omit<PackedClaimOptions['how'], 'minIdleMs'>
 
 function readClaimOptions(request: Request, first: number, nowMs: number): MoreClaimOptions {
   let options: MoreClaimOptions = {}
