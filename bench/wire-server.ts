@@ -1,8 +1,7 @@
 /** The server of bench/wire.ts and its kin: a process of its own, which tells its port and then only serves. */
 import { existsSync, readFileSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
-import { spaceCollections } from '@millrace/cli'
-import { Server } from '@millrace/server'
+import { Server, spaceCollections } from '@millrace/server'
 
 // As `millrace serve`.
 spaceCollections()

@@ -1,3 +1,2 @@
-export { spaceCollections } from './collections.ts'
 export { run } from './program.ts'
 export { serve } from './serve.ts'

@@ -8,8 +8,7 @@
  *
  * Standard output has one line for each listener, when all of them accept; everything else goes to standard error.
  */
-import { Server, type ServerOptions } from '@millrace/server'
-import { spaceCollections } from './collections.ts'
+import { Server, spaceCollections, type ServerOptions } from '@millrace/server'
 import { millraceScripts } from './millrace-scripts.ts'
 
 const FAILED_CLOSE_MS = 1000
