@@ -20,7 +20,6 @@ const mayImport: Record<string, readonly string[]> = {
     '@millrace/protocol',
     '@millrace/engine',
     '@millrace/server',
-    '@millrace/cli',
     'millrace',
     '@millrace/relay',
     '@millrace/ask',

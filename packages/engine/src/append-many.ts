@@ -7,10 +7,9 @@
  * alike and go into one node and one segment are applied together and then told (`Database.commitRun`): 160 ns an entry with
  * one value of 28 characters through the toolkit, where one by one they took 270 (Node 20).
  */
-import { AUTO, checkTrim, chooseId, ENTRY_BYTES_MAX, trimNow, type TrimRule } from './append.ts'
+import { AUTO, checkBytes, checkPairs, checkTrim, chooseId, ENTRY_BYTES_MAX, trimNow, type TrimRule } from './append.ts'
 import type { Database } from './database.ts'
 import type { EntryParts } from './entry-batch.ts'
-import { EngineError } from './errors.ts'
 import type { IdList } from './id-list.ts'
 import type { Stream } from './stream.ts'
 
@@ -81,18 +80,12 @@ function appendPacks(database: Database, target: Target, nowMs: number): void {
 }
 
 function checkParts(parts: EntryParts): void {
-  if (parts.length === 0 || parts.length % 2 === 1) {
-    throw new EngineError(
-      'BAD_ARGUMENT',
-      `Fields are pairs of a name and a value, at least one; got ${parts.length} parts`,
-    )
-  }
+  checkPairs(parts.length)
   let length = 0
   for (let i = 0; i < parts.length; i++) length += parts[i]!.length
   // A character of a text takes three bytes at most (two of them, four).
   if (length <= ENTRY_BYTES_MAX / 3) return
   let bytes = 0
   for (const part of parts) bytes += typeof part === 'string' ? Buffer.byteLength(part) : part.length
-  if (bytes <= ENTRY_BYTES_MAX) return
-  throw new EngineError('ENTRY_TOO_LARGE', `An entry holds at most ${ENTRY_BYTES_MAX} bytes, not ${bytes}`)
+  checkBytes(bytes)
 }

@@ -173,16 +173,16 @@ export function packParts(database: Database, parts: readonly (Uint8Array | stri
 }
 
 export function checkFields(fields: PackedFields): void {
-  if (fields.count === 0 || fields.count % 2 === 1) {
-    throw new EngineError(
-      'BAD_ARGUMENT',
-      `Fields are pairs of a name and a value, at least one; got ${fields.count} parts`,
-    )
-  }
+  checkPairs(fields.count)
   checkBytes(fieldBytes(fields))
 }
 
-function checkBytes(bytes: number): void {
+export function checkPairs(parts: number): void {
+  if (parts > 0 && parts % 2 === 0) return
+  throw new EngineError('BAD_ARGUMENT', `Fields are pairs of a name and a value, at least one; got ${parts} parts`)
+}
+
+export function checkBytes(bytes: number): void {
   if (bytes <= ENTRY_BYTES_MAX) return
   throw new EngineError('ENTRY_TOO_LARGE', `An entry holds at most ${ENTRY_BYTES_MAX} bytes, not ${bytes}`)
 }

@@ -16,6 +16,7 @@ const BYTES_MIN = 256
 const GROWTH = 1.5
 // Copying every full arena for its last two per cent was an eighth of an append of 1 KiB.
 const FREE_SHARE_KEPT = 1 / 32
+
 export class Arena {
   bytes: Uint8Array
   used = 0
