@@ -5,15 +5,15 @@
  *   data   10 GB of byte arrays     what it counts when it plans the next collection
  *
  * After a collection V8 lets the total grow by a share of the heap's size: with a heap of a few megabytes each 10 MB of new
- * entries bring the next one on, which finds nothing to free. While the heap is below 32 MB that share is set to what makes
- * some 32 MB; above, V8 plans as it always does. See docs/decisions/019-fewer-collections.md.
+ * entries bring the next one on, which finds nothing to free. While the heap is below 96 MB that share is set to what makes
+ * some 96 MB; above, V8 plans as it always does. See docs/decisions/019-fewer-collections.md.
  */
 import { getHeapStatistics, setFlagsFromString } from 'node:v8'
 
 /** How much may come before the next collection, and how large a heap is that by V8's plan has as much. */
-const GROWTH_BYTES = 32 * 1024 * 1024
-/** With 800 memory came back so late that appends worked on new pages: slower than without, at pipeline 100. */
-const GROWTH_PERCENT_MAX = 300
+const GROWTH_BYTES = 96 * 1024 * 1024
+/** With twice as much memory comes back so late that appends work on new pages: slower at pipeline 100. */
+const GROWTH_PERCENT_MAX = 800
 const LOOK_MS = 1000
 
 /** From now on, for this process. The timer doesn't keep it running. */

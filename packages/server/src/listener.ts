@@ -15,6 +15,7 @@ import { SocketConnection } from './connection.ts'
 import type { TlsFiles, TlsOptions } from './options.ts'
 import type { ServerState } from './server-state.ts'
 import { DENIED, isDenied } from './protected-mode.ts'
+import { handleIo } from './handle-io.ts'
 import { sharingReads } from './shared-reads.ts'
 import { bracketed, isLoopback, namesOf } from './socket-names.ts'
 
@@ -123,7 +124,7 @@ export async function listenUnix(state: ServerState, path: string, mode: number)
 
 /** A socket that has not begun to read: it will read into the memory that all share, where that is possible. */
 function acceptSharing(state: ServerState, socket: Socket, path?: string): void {
-  const sharing = sharingReads(socket)
+  const sharing = sharingReads(socket, handleIo)
   const connection = accept(state, sharing?.socket ?? socket, path)
   if (sharing === undefined) socket.resume()
   else sharing.reader = connection

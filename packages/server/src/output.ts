@@ -89,8 +89,7 @@ export class Output {
   #send(bytes: Buffer, isCopied: boolean): void {
     const client = this.#client
     client.server.statistics.traffic.sent(bytes.length)
-    this.#outlet.send(bytes)
-    this.#hasUnsent = this.#outlet.unsent > 0
+    this.#hasUnsent = !this.#outlet.send(bytes)
     // Written at once, or still read by the socket.
     client.reply.sent(isCopied || !this.#hasUnsent)
     if (this.#hasUnsent) this.#waitingWrites++

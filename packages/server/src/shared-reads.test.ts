@@ -1,6 +1,7 @@
 import { connect, createServer, Socket, type AddressInfo } from 'node:net'
 import { once } from 'node:events'
 import { afterEach, expect, it } from 'vitest'
+import { handleIo, type HandleIo } from './handle-io.ts'
 import { outletOf, sharingReads } from './shared-reads.ts'
 import { Talk } from './talk.ts'
 
@@ -70,14 +71,23 @@ it('keeps the begun half of a request while others send whole ones', async () =>
   }
 })
 
-it('stops and goes on reading, tells the end, and is counted out by its server', async () => {
+const ways: readonly { way: string; io: HandleIo | undefined }[] = [
+  { way: 'past net.Socket', io: handleIo },
+  { way: 'through net.Socket', io: undefined },
+]
+
+it('finds on this runtime what goes past net.Socket', () => {
+  expect(handleIo).toBeDefined()
+})
+
+it.each(ways)('$way: stops and goes on reading, tells the end, and is counted out by its server', async ({ io }) => {
   const server = createServer({ pauseOnConnect: true, allowHalfOpen: true })
   await once(server.listen(0, '127.0.0.1'), 'listening')
   closing.push(() => void server.close())
   const client = connect((server.address() as AddressInfo).port, '127.0.0.1')
   closing.push(() => void client.destroy())
   const [accepted] = (await once(server, 'connection')) as [Socket]
-  const sharing = sharingReads(accepted)!
+  const sharing = sharingReads(accepted, io)!
   let text = ''
   const heard = new Promise<void>((resolve) => {
     sharing.reader = {
@@ -104,7 +114,7 @@ it('stops and goes on reading, tells the end, and is counted out by its server',
 })
 
 /** A socket that was accepted, with its reads shared, and its peer, which doesn't read yet. */
-async function accepted(): Promise<{ socket: Socket; peer: Socket }> {
+async function accepted(io: HandleIo | undefined): Promise<{ socket: Socket; peer: Socket }> {
   const server = createServer({ pauseOnConnect: true, allowHalfOpen: true })
   await once(server.listen(0, '127.0.0.1'), 'listening')
   closing.push(() => void server.close())
@@ -112,13 +122,13 @@ async function accepted(): Promise<{ socket: Socket; peer: Socket }> {
   peer.pause()
   const [socket] = (await once(server, 'connection')) as [Socket]
   closing.push(() => void peer.destroy())
-  const sharing = sharingReads(socket)!
+  const sharing = sharingReads(socket, io)!
   closing.push(() => void sharing.socket.destroy())
   return { socket: sharing.socket, peer }
 }
 
-it('sends at once what the system takes, the rest in its order, and tells when all is sent', async () => {
-  const { socket, peer } = await accepted()
+it.each(ways)('$way: sends at once what the system takes, the rest in its order, and tells the end', async ({ io }) => {
+  const { socket, peer } = await accepted(io)
   const outlet = outletOf(socket)
   outlet.send(Buffer.from('first '))
   expect(outlet.unsent).toBe(0)
@@ -143,8 +153,8 @@ it('sends at once what the system takes, the rest in its order, and tells when a
   expect(outlet.unsent).toBe(0)
 })
 
-it('ends a socket whose peer is gone while something waits', async () => {
-  const { socket, peer } = await accepted()
+it.each(ways)('$way: ends a socket whose peer is gone while something waits', async ({ io }) => {
+  const { socket, peer } = await accepted(io)
   socket.on('error', () => undefined)
   const closed = new Promise((resolve) => socket.once('close', resolve))
   outletOf(socket).send(Buffer.alloc(16 * 1024 * 1024))
@@ -154,6 +164,19 @@ it('ends a socket whose peer is gone while something waits', async () => {
   expect(() => outletOf(socket).send(Buffer.from('to nobody'))).not.toThrow()
 })
 
+it.each(ways)('$way: a write that fails at once ends the socket with what the system said', async ({ io }) => {
+  const { socket, peer } = await accepted(io)
+  const gone = once(peer, 'close')
+  peer.resetAndDestroy()
+  await gone
+  const failed = once(socket, 'error')
+  outletOf(socket).send(Buffer.from('to nobody'))
+  const [error] = (await failed) as [NodeJS.ErrnoException]
+  expect(error).toMatchObject({ syscall: 'write', code: expect.stringMatching(/^(EPIPE|ECONNRESET)$/) as string })
+  expect(error.message).toBe(`write ${error.code}`)
+  expect(socket.destroyed).toBe(true)
+})
+
 it('leaves alone a socket that has no handle to hand over', () => {
-  expect(sharingReads(new Socket())).toBeUndefined()
+  expect(sharingReads(new Socket(), handleIo)).toBeUndefined()
 })
