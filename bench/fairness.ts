@@ -13,6 +13,7 @@ import { cpus } from 'node:os'
 import { createConnection, type Socket } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import { setTimeout as delay } from 'node:timers/promises'
+import { millraceProgram } from './peer.ts'
 
 const GARBAGE_A_SECOND = 1000
 const PING_EVERY_MS = 2
@@ -36,7 +37,7 @@ else await measureAll(Number(role ?? 10))
 
 async function measureAll(seconds: number): Promise<void> {
   console.log(`node ${process.version}, ${cpus()[0]?.model.trim()} x ${cpus().length}, ${seconds} s of each load\n`)
-  const server = fork(fileURLToPath(new URL('wire-server.ts', import.meta.url)))
+  const server = fork(millraceProgram, { execArgv: [] })
   const { port } = (await messageOf(server)) as { port: number }
   await fill(port)
   console.log('load                  pings     p50 ms    p99 ms    max ms    bar')

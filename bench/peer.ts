@@ -1,7 +1,7 @@
 /**
  * The two sides of a comparison, each in a process of its own, memory only, on loopback: our server and redis-server.
  *
- *   bench ──fork──► wire-server.ts (Millrace)         ──spawn──► redis-server
+ *   bench ──fork──► wire-server.mjs (Millrace)        ──spawn──► redis-server
  *         ◄── port, pid, CPU seconds so far ─────────────────────┘
  */
 import { type ChildProcess, fork } from 'node:child_process'
@@ -9,6 +9,9 @@ import { once } from 'node:events'
 import { existsSync, readFileSync } from 'node:fs'
 import { connect, type Socket } from 'node:net'
 import { startRedis } from '@millrace/testing'
+
+/** Our server, of what was built. */
+export const millraceProgram = new URL('./wire-server.mjs', import.meta.url)
 
 export interface Stall {
   readonly stallMs: number
@@ -31,9 +34,8 @@ export async function startPeers(): Promise<readonly [Peer, Peer]> {
   return [await startMillrace(), await startRedisPeer()]
 }
 
-export async function startMillrace(execArgv: readonly string[] = []): Promise<Peer> {
-  const flags = [...process.execArgv, ...execArgv]
-  const child: ChildProcess = fork(new URL('./wire-server.ts', import.meta.url), { execArgv: flags })
+export async function startMillrace(): Promise<Peer> {
+  const child: ChildProcess = fork(millraceProgram, { execArgv: ['--expose-gc'] })
   const [message] = (await once(child, 'message')) as [{ readonly port: number }]
   return {
     name: 'millrace',

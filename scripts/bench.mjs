@@ -1,8 +1,8 @@
-// npm run bench -- NAME [options]: runs bench/NAME.ts from source.
+// npm run bench -- NAME [options]: builds, and runs bench/NAME.ts from source, its servers from what was built.
 import { spawnSync } from 'node:child_process'
 import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { ensurePackages, requireNode, root } from './setup.mjs'
+import { bin, ensurePackages, requireNode, root, run } from './setup.mjs'
 
 requireNode()
 ensurePackages()
@@ -13,6 +13,7 @@ if (name === undefined || !existsSync(file)) {
   console.error(`Which bench? One of: ${names.map((file) => file.slice(0, -3)).join(', ')}`)
   process.exit(1)
 }
+run(bin('tsc'), ['-b'])
 const flags = ['--conditions=@millrace/source', '--import', 'tsx', '--expose-gc']
 const result = spawnSync(process.execPath, [...flags, file, ...rest], { cwd: root, stdio: 'inherit' })
 process.exit(result.status ?? 1)

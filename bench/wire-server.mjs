@@ -1,4 +1,7 @@
-/** The server of bench/wire.ts and its kin: a process of its own, which tells its port and then only serves. */
+/**
+ * The server of bench/wire.ts and its kin: a process of its own, which tells its port and then only serves. Plain JavaScript, on
+ * what was built: as users run it, without the loader that compiles the sources.
+ */
 import { existsSync, readFileSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 import { Server, spaceCollections } from '@millrace/server'
@@ -11,7 +14,8 @@ process.send?.({ port: server.port })
 const beatMs = 2
 const longest = { stallMs: 0, waitedMs: 0 }
 let last = { ms: performance.now(), waitedMs: waitedMs() }
-let beating: NodeJS.Timeout | undefined
+/** @type {NodeJS.Timeout | undefined} */
+let beating
 process.on('message', (message) => {
   if (message === 'memory') void tellMemory()
   else if (message === 'stall') tellStall()
@@ -21,7 +25,7 @@ process.on('message', (message) => {
 process.once('disconnect', () => process.exit(0))
 
 /** The first time there is nothing to tell: looking costs a twentieth of a processor, and is not done before somebody asks. */
-function tellStall(): void {
+function tellStall() {
   if (beating === undefined) {
     last = { ms: performance.now(), waitedMs: waitedMs() }
     beating = setInterval(beat, beatMs).unref()
@@ -30,7 +34,7 @@ function tellStall(): void {
   longest.stallMs = longest.waitedMs = 0
 }
 
-function beat(): void {
+function beat() {
   const now = { ms: performance.now(), waitedMs: waitedMs() }
   const stallMs = now.ms - last.ms - beatMs
   if (stallMs > longest.stallMs) Object.assign(longest, { stallMs, waitedMs: now.waitedMs - last.waitedMs })
@@ -38,13 +42,13 @@ function beat(): void {
 }
 
 /** How long the main thread has been ready and other processes had the processors, as far as the system tells (Linux). */
-function waitedMs(): number {
+function waitedMs() {
   const file = '/proc/thread-self/schedstat'
   return existsSync(file) ? Number(readFileSync(file, 'latin1').split(' ')[1]) / 1e6 : Number.NaN
 }
 
 /** What is in use after garbage collection: several rounds, since byte arrays are let go one round after what held them. */
-async function tellMemory(): Promise<void> {
+async function tellMemory() {
   for (let round = 0; round < 4; round++) {
     globalThis.gc?.()
     await delay(50)
@@ -53,7 +57,7 @@ async function tellMemory(): Promise<void> {
   process.send?.({ bytes: rss, counted: heapUsed + external })
 }
 
-async function end(): Promise<void> {
+async function end() {
   await server.close()
   process.exit(0)
 }
