@@ -248,8 +248,8 @@ export class SocketConnection implements Connection, SharedReader {
     }
     if (this.#isEnding) return
     this.#parser.keep()
-    if (client.reply.length > 0) client.server.flushSoon(this)
     this.#countInput()
+    if (client.reply.length > 0) client.server.flushSoon(this)
   }
 
   #fail(error: unknown): void {

@@ -47,6 +47,9 @@ export interface Pause {
 
 const ATTACK_LOG_MS = 60_000
 
+/** Connections whose replies are sent in a row, see `flushSoon`. */
+const FLUSHED_TOGETHER = 8
+
 export class ServerState {
   readonly options: ServerOptions
   readonly settings: Settings
@@ -192,11 +195,15 @@ export class ServerState {
   }
 
   /**
-   * Sends a connection's replies when all that have come in this round of the event loop are answered, as Redis does: each
-   * write wakes its reader, who may take the processor, and so they come in a row.
+   * Sends a connection's replies when some others have theirs, at the latest when all that have come in this round of the
+   * event loop are answered: each write wakes its reader, who may take the processor, and so they come in a row. A short row,
+   * since who has replies works while the next ones are made: with 50 connections, 1 KiB and no pipelining 8 at a time were
+   * 3 to 5 % more a second than all (bench/wire.ts, the variants in turn).
    */
   flushSoon(connection: { flush(): void }): void {
-    if (this.#toFlush.push(connection) === 1) setImmediate(this.#flushDue)
+    const due = this.#toFlush.push(connection)
+    if (due === FLUSHED_TOGETHER) this.flushAll()
+    else if (due === 1) setImmediate(this.#flushDue)
   }
 
   /** Sends what `flushSoon` has put off. */
