@@ -45,9 +45,11 @@ export function frame(data: string | Buffer): Buffer {
   const body = Buffer.from(data)
   const opcode = typeof data === 'string' ? 0x81 : 0x82
   if (body.length < 126) return Buffer.concat([Buffer.from([opcode, 0x80 | body.length]), Buffer.alloc(4), body])
-  const head = Buffer.alloc(8)
+  const isLong = body.length > 0xffff
+  const head = Buffer.alloc(isLong ? 14 : 8)
   head.writeUInt8(opcode, 0)
-  head.writeUInt8(0xfe, 1)
-  head.writeUInt16BE(body.length, 2)
+  head.writeUInt8(isLong ? 0xff : 0xfe, 1)
+  if (isLong) head.writeBigUInt64BE(BigInt(body.length), 2)
+  else head.writeUInt16BE(body.length, 2)
   return Buffer.concat([head, body])
 }

@@ -165,7 +165,10 @@ it('tells very many entries in steps whichever command found them, and few at on
   }
   const isLong = async (command: string): Promise<boolean> => {
     const before = streamed
+    const { answeredBytes } = plug
     plug.put(`${command}\r\n`)
+    // What it does may begin in a later turn, while the one before ends.
+    await expect.poll(() => streamed > before || plug.answeredBytes > answeredBytes).toBe(true)
     await expect.poll(() => client.source).toBeUndefined()
     return streamed > before
   }
