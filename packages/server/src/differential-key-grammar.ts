@@ -192,10 +192,16 @@ export class KeyGrammar {
 
   #expiries(): Weighted<() => string[]> {
     const random = this.#random
-    const conditions = ['NX', 'XX', 'GT', 'LT', 'FOO'].map((word) => (): string[] => [word])
-    const names = ['EXPIRE', 'PEXPIRE', 'EXPIREAT', 'PEXPIREAT']
+    const word = (text: string) => (): string[] => [text]
+    const sure = ['NX', 'XX', 'FOO'].map(word)
+    // The same time from now is later than before only if a millisecond has passed, which is another one for each server.
+    const all = [...sure, word('GT'), word('LT')]
+    const fromNow = ['EXPIRE', 'PEXPIRE']
+    const at = ['EXPIREAT', 'PEXPIREAT']
+    const names = [...fromNow, ...at]
     return [
-      [4, () => [random.pick(names), this.#key(), random.pick(times), ...this.#options(conditions)]],
+      [2, () => [random.pick(fromNow), this.#key(), random.pick(times), ...this.#options(sure)]],
+      [2, () => [random.pick(at), this.#key(), random.pick(times), ...this.#options(all)]],
       [1, () => [random.pick(names), this.#key(), random.pick(hugeTimes)]],
       [4, () => [random.pick(['TTL', 'PTTL', 'EXPIRETIME', 'PEXPIRETIME']), this.#key()]],
       [2, () => ['PERSIST', this.#key()]],
