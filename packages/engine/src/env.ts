@@ -1,13 +1,15 @@
 /**
- * The world as the engine and those right above it see it: a clock, timers, randomness. The file system joins this
- * interface together with the journal.
+ * The world as the engine and those right above it see it: a clock, timers, randomness, files.
  *
  *   engine functions  ◄── nowMs ── caller ── env.nowMs()
  *   blocked readers   ◄── expire ── caller ── env.setTimer()
+ *   journal, snapshot ──► env.fs (files.ts)
  *
- * Production is `nodeEnv`; a test passes its own, with a clock that it moves by hand. This file is the one place of the
- * package where Date.now, Math.random and setTimeout appear.
+ * Production is `nodeEnv`; a test passes its own, with a clock that it moves by hand and files that live in memory. This
+ * file is the one place of the package where Date.now, Math.random and setTimeout appear.
  */
+import type { Fs } from './disk/files.ts'
+import { nodeFs } from './disk/node-files.ts'
 
 /** Ends a timer that was set; ending it twice, or after it has fired, does nothing. */
 export type CancelTimer = () => void
@@ -21,6 +23,7 @@ export interface Env {
   setBackgroundTimer(afterMs: number, fire: () => void): CancelTimer
   /** A number from 0 (included) to 1 (excluded). */
   random(): number
+  readonly fs: Fs
 }
 
 // Above 2^31-1 setTimeout fires at once: a later deadline is reached in several steps by whoever sets it again.
@@ -37,6 +40,7 @@ export const nodeEnv: Env = {
     return () => clearTimeout(timer)
   },
   random: () => Math.random(),
+  fs: nodeFs,
 }
 
 function startTimer(afterMs: number, fire: () => void): NodeJS.Timeout {

@@ -1,4 +1,5 @@
 export { nodeEnv, type CancelTimer, type Env } from './env.ts'
+export type { Fs, OpenFile, OpenMode } from './disk/files.ts'
 export { EngineError, type EngineErrorCode } from './errors.ts'
 export {
   compareIds,

@@ -1,4 +1,4 @@
-import type { Env } from '@millrace/engine'
+import { nodeEnv, type Env } from '@millrace/engine'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { EntryId } from './backend.ts'
 import { describeBackend } from './conformance.ts'
@@ -27,6 +27,7 @@ class StillEnv implements Env {
     this.#backMs += ms
   }
 
+  readonly fs = nodeEnv.fs
   random(): number {
     return 0
   }

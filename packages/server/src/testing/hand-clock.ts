@@ -1,5 +1,5 @@
 /** A world for tests whose clock moves by hand, and whose timers fire when it has moved past them. */
-import type { CancelTimer, Env } from '@millrace/engine'
+import { nodeEnv, type CancelTimer, type Env } from '@millrace/engine'
 
 interface Timer {
   readonly atMs: number
@@ -27,6 +27,7 @@ export class HandClock implements Env {
     return this.setTimer(afterMs, fire)
   }
 
+  readonly fs = nodeEnv.fs
   random(): number {
     return 0.5
   }
