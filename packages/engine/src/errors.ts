@@ -41,6 +41,14 @@ export type EngineErrorCode =
   | 'SET_ID_BELOW_MAX_DELETED'
   /** XSETID with fewer entries added than there are in the stream. */
   | 'SET_ID_BELOW_LENGTH'
+  /** Another process, or this one already, has the directory open. */
+  | 'LOCKED'
+  /** A file of the data is damaged, or missing: the message names it, and where. Nothing was changed. */
+  | 'CORRUPT'
+  /** A file was written by a newer version, or with a feature that this one does not know. */
+  | 'NEWER_FORMAT'
+  /** The disk does not take writes, or does not give what was stored: the message says why. */
+  | 'UNAVAILABLE'
 
 export class EngineError extends Error {
   readonly code: EngineErrorCode

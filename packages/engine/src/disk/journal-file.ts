@@ -1,0 +1,92 @@
+/**
+ * The file of a journal's segment: its name, its header, its end.
+ *
+ *   journal-000012   │ header, 32 bytes │ frame │ frame │ frame …
+ *
+ *   at  0   8 bytes   "MILLJRNL"
+ *       8   u32       version of the format: 1
+ *      12   u32       number of the segment
+ *      16   u32       id of the file, random
+ *      20   u32       epoch: how often the directory had been opened
+ *      24   u32       reserved, 0
+ *      28   u32       CRC-32 of the 28 bytes before: the frames' chain begins with it
+ *
+ * A file has its final name only when its header is on stable storage, and what is behind a durable end is never changed:
+ * whoever opens a directory begins a new segment.
+ */
+import { crc32 } from 'node:zlib'
+import { EngineError } from '../errors.ts'
+import { readBytes, writeAll, type Fs, type OpenFile } from './files.ts'
+
+export const SEGMENT_HEADER_BYTES = 32
+export const JOURNAL_VERSION = 1
+const MAGIC = 'MILLJRNL'
+const CRC_AT = 28
+
+export interface SegmentHeader {
+  readonly number: number
+  readonly fileId: number
+  readonly epoch: number
+  /** The chain's begin. */
+  readonly crc: number
+}
+
+export function segmentName(number: number): string {
+  return `journal-${String(number).padStart(6, '0')}`
+}
+
+/** The number of a segment's file; undefined for other names. */
+export function segmentNumber(name: string): number | undefined {
+  const digits = /^journal-(\d{6,10})$/.exec(name)?.[1]
+  return digits === undefined ? undefined : Number(digits)
+}
+
+/** Creates a segment's file; the caller makes it durable, then its name. */
+export function createSegment(
+  fs: Fs,
+  path: string,
+  { number, fileId, epoch }: Omit<SegmentHeader, 'crc'>,
+): { readonly file: OpenFile; readonly crc: number } {
+  const bytes = new Uint8Array(SEGMENT_HEADER_BYTES)
+  const view = new DataView(bytes.buffer)
+  for (let i = 0; i < MAGIC.length; i++) bytes[i] = MAGIC.charCodeAt(i)
+  view.setUint32(8, JOURNAL_VERSION, true)
+  view.setUint32(12, number, true)
+  view.setUint32(16, fileId, true)
+  view.setUint32(20, epoch, true)
+  const crc = crc32(bytes.subarray(0, CRC_AT))
+  view.setUint32(CRC_AT, crc, true)
+  const file = fs.open(path, 'create')
+  try {
+    writeAll(file, bytes, 0)
+  } catch (error) {
+    file.close()
+    throw error
+  }
+  return { file, crc }
+}
+
+/** Reads and checks a segment's header. */
+export function readSegmentHeader(file: OpenFile, path: string): SegmentHeader {
+  const bytes = readBytes(file, 0, SEGMENT_HEADER_BYTES)
+  if (bytes.length < SEGMENT_HEADER_BYTES) {
+    throw new EngineError(
+      'CORRUPT',
+      `${path}: a header of ${SEGMENT_HEADER_BYTES} bytes was expected, the file has ${bytes.length}`,
+    )
+  }
+  const view = new DataView(bytes.buffer, bytes.byteOffset)
+  const magic = String.fromCharCode(...bytes.subarray(0, MAGIC.length))
+  const crc = view.getUint32(CRC_AT, true)
+  if (magic !== MAGIC || crc32(bytes.subarray(0, CRC_AT)) !== crc) {
+    throw new EngineError('CORRUPT', `${path}: the header (offset 0 to ${SEGMENT_HEADER_BYTES - 1}) is damaged`)
+  }
+  const version = view.getUint32(8, true)
+  if (version !== JOURNAL_VERSION) {
+    throw new EngineError(
+      'NEWER_FORMAT',
+      `${path}: a journal of version ${version}; this program reads version ${JOURNAL_VERSION}`,
+    )
+  }
+  return { number: view.getUint32(12, true), fileId: view.getUint32(16, true), epoch: view.getUint32(20, true), crc }
+}
