@@ -15,6 +15,7 @@
  * A node ends at `entriesMax` entries or when its listpack and the new entry's text would reach `bytesMax`.
  */
 import assert from 'node:assert'
+import type { StreamId } from './id.ts'
 import { LISTPACK_EMPTY_BYTES, listpackBytesSize, listpackIntegerSize } from './listpack-size.ts'
 import type { Meter } from './meter.ts'
 import type { NameSet } from './name-set.ts'
@@ -27,6 +28,16 @@ export interface NodeLimits {
   readonly entriesMax: number
   /** Bytes of a node; 0 = 1 GiB. Redis: stream-node-max-bytes. */
   readonly bytesMax: number
+}
+
+/** A node as the table holds it. */
+export interface NodePicture {
+  readonly firstId: StreamId
+  readonly lastId: StreamId
+  readonly live: number
+  readonly total: number
+  readonly body: number
+  readonly names: NameSet
 }
 
 const LISTPACK_BYTES_MAX = 1 << 30
@@ -82,6 +93,20 @@ export class Nodes {
         if (page.isGone(node)) continue
         page.readFirst(node, first)
         yield first
+      }
+    }
+  }
+
+  /** Everything that is known of each node, in order. */
+  *pictures(): IterableIterator<NodePicture> {
+    const [first, last] = [new IdCell(), new IdCell()]
+    for (const page of this.#pages) {
+      for (let node = page.start; node < page.end; node++) {
+        if (page.isGone(node)) continue
+        page.readFirst(node, first)
+        page.readLast(node, last)
+        const [live, total, body, names] = [page.live(node), page.total(node), page.body(node), page.names(node)]
+        yield { firstId: toStreamId(first), lastId: toStreamId(last), live, total, body, names }
       }
     }
   }

@@ -51,6 +51,11 @@ export class Producers {
     return this.#tracked
   }
 
+  /** What each producer has sent, the oldest first: its own IDs, and the stream IDs that they got. */
+  sent(): ReadonlyMap<string, ReadonlyMap<string, StreamId>> {
+    return this.#sent
+  }
+
   /** The stream ID that a producer's ID got, expired or not. */
   find(producer: string, iid: string): StreamId | undefined {
     return this.#sent.get(producer)?.get(iid)

@@ -38,7 +38,7 @@ export class PayloadReader {
   /** The place of what is read next, and the one behind the last. */
   at = 0
   end = 0
-  #buffer = Buffer.alloc(0)
+  #buffer: Buffer = Buffer.alloc(0)
   #ms = 0
   #seq = 0
   #time = 0

@@ -47,7 +47,7 @@ const WIDE_TEXT = 1
 const codeAt = String.prototype.charCodeAt
 
 export class PayloadWriter {
-  bytes = new Uint8Array(BYTES_MIN)
+  bytes: Uint8Array = new Uint8Array(BYTES_MIN)
   used = 1
   #view = viewOf(this.bytes)
   /** The ID before. */
