@@ -11,7 +11,7 @@
  *      24   u32       reserved, 0
  *      28   u32       CRC-32 of the 28 bytes before: the frames' chain begins with it
  *
- * A file has its final name only when its header is on stable storage, and what is behind a durable end is never changed:
+ * The manifest names a file only when its header is on stable storage. What is behind a durable end is never changed:
  * whoever opens a directory begins a new segment.
  */
 import { crc32 } from 'node:zlib'
@@ -41,12 +41,11 @@ export function segmentNumber(name: string): number | undefined {
   return digits === undefined ? undefined : Number(digits)
 }
 
-/** Creates a segment's file; the caller makes it durable, then its name. */
-export function createSegment(
-  fs: Fs,
-  path: string,
-  { number, fileId, epoch }: Omit<SegmentHeader, 'crc'>,
-): { readonly file: OpenFile; readonly crc: number } {
+/** The bytes of a header, and their CRC. */
+export function segmentHeader({ number, fileId, epoch }: Omit<SegmentHeader, 'crc'>): {
+  readonly bytes: Uint8Array
+  readonly crc: number
+} {
   const bytes = new Uint8Array(SEGMENT_HEADER_BYTES)
   const view = new DataView(bytes.buffer)
   for (let i = 0; i < MAGIC.length; i++) bytes[i] = MAGIC.charCodeAt(i)
@@ -56,14 +55,21 @@ export function createSegment(
   view.setUint32(20, epoch, true)
   const crc = crc32(bytes.subarray(0, CRC_AT))
   view.setUint32(CRC_AT, crc, true)
-  const file = fs.open(path, 'create')
+  return { bytes, crc }
+}
+
+/** Creates a segment's file; it and its name are on stable storage then. */
+export async function createSegment(fs: Fs, directory: string, number: number, header: Uint8Array): Promise<OpenFile> {
+  const file = fs.open(`${directory}/${segmentName(number)}`, 'create')
   try {
-    writeAll(file, bytes, 0)
+    writeAll(file, header, 0)
+    await file.sync()
+    await fs.syncDirectory(directory)
   } catch (error) {
     file.close()
     throw error
   }
-  return { file, crc }
+  return file
 }
 
 /** Reads and checks a segment's header. */

@@ -90,12 +90,8 @@ export function readManifest(fs: Fs, directory: string): Manifest | undefined {
   return newest
 }
 
-/** The steps of writing a manifest; each wait is one yield, so that they can be taken at once or one by one. */
-export function* writingManifest(
-  fs: Fs,
-  directory: string,
-  manifest: Manifest,
-): Generator<{ sync(): Promise<void>; syncNow(): void }, void> {
+/** Writes a manifest in the place of the one before the last; it counts from when this resolves. */
+export async function writeManifest(fs: Fs, directory: string, manifest: Manifest): Promise<void> {
   const line = JSON.stringify(manifest)
   const bytes = new TextEncoder().encode(`${line}\n${hex(crc32(line))}\n`)
   const path = `${directory}/${TEMPORARY}`
@@ -103,15 +99,12 @@ export function* writingManifest(
   const file = fs.open(path, 'create')
   try {
     writeAll(file, bytes, 0)
-    yield file
+    await file.sync()
   } finally {
     file.close()
   }
   fs.rename(path, `${directory}/${manifestName(manifest.generation)}`)
-  yield {
-    sync: () => fs.syncDirectory(directory),
-    syncNow: () => fs.syncDirectoryNow(directory),
-  }
+  await fs.syncDirectory(directory)
 }
 
 function readOne(fs: Fs, directory: string, name: string): Manifest {

@@ -1,0 +1,515 @@
+/**
+ * The journal as it is written: frames go to the current segment's file at once, and to stable storage as the policy says.
+ *
+ *   append ──► unsynced frames (in memory) ──write()──► segment file ──fdatasync──► durable
+ *                                                 │                                    │
+ *                                   everysec, no: safe here                   always: safe here
+ *
+ * One sync runs at a time and covers all that was written before it began; what comes meanwhile waits for the next one. So
+ * the disk is always at work, and the processor, too.
+ *
+ *   the disk is full      the frames stay in memory and are written again and again; growing writes are refused
+ *   a write or a sync failed   the file is given up at its durable end: a new segment gets the unsynced frames, from memory
+ *
+ * A file whose sync failed is not synced again: its pages may be gone while the system calls them clean.
+ */
+import type { CancelTimer, Env } from '../env.ts'
+import { EngineError } from '../errors.ts'
+import type { DurableSlots } from './durable-slots.ts'
+import { writeAll, type OpenFile } from './files.ts'
+import type { Position } from './frame.ts'
+import { createSegment, SEGMENT_HEADER_BYTES, segmentHeader, segmentName } from './journal-file.ts'
+import {
+  readManifest,
+  writeManifest,
+  type ClosedEnd,
+  type Manifest,
+  type SegmentEntry,
+  type SnapshotEntry,
+} from './manifest.ts'
+import { Reserve } from './reserve.ts'
+import { UnsyncedFrames, type FrameEnd } from './unsynced.ts'
+
+/** `always`: safe is what is on stable storage. `everysec`: what is written; a sync a second. `no`: syncs when it must. */
+export type FsyncPolicy = 'always' | 'everysec' | 'no'
+
+/** Why writes are refused. `growing`: those that take space; `all`: all of them. */
+export interface Refusal {
+  readonly kind: 'growing' | 'all'
+  readonly reason: string
+}
+
+export type JournalEvent =
+  | { readonly kind: 'disk-full'; readonly error: Error }
+  | { readonly kind: 'write-failed' | 'sync-failed' | 'segment-failed' | 'slot-failed'; readonly error: Error }
+  /** The journal goes on in another file, from memory: nothing is lost. */
+  | { readonly kind: 'moved'; readonly segment: number }
+  | { readonly kind: 'resumed' }
+
+export interface JournalOptions {
+  readonly env: Env
+  readonly directory: string
+  readonly policy: FsyncPolicy
+  /** A segment that has grown beyond is followed by another one. */
+  readonly segmentBytes: number
+  /** With more than this in memory nothing is safe before it is on stable storage: who waits for that, waits. */
+  readonly unsyncedBytesMax: number
+  readonly reserve: Reserve
+  readonly slots: DurableSlots
+  readonly onEvent: (event: JournalEvent) => void
+}
+
+/** What a directory was opened to. */
+export interface JournalStart {
+  /** Its last segment is open, and has no frames. */
+  readonly manifest: Manifest
+  readonly file: OpenFile
+  readonly crc: number
+  readonly seq: number
+}
+
+interface Durable extends Position {
+  readonly chain: number
+  readonly seq: number
+}
+
+interface OlderFile {
+  readonly number: number
+  readonly file: OpenFile
+  readonly end: ClosedEnd
+}
+
+const EVERY_MS = 1000
+const RETRY_MS = 200
+const RETRY_MS_MAX = 10_000
+const FULL_CODES = new Set(['ENOSPC', 'EDQUOT'])
+
+export class Journal {
+  policy: FsyncPolicy
+  /** Called when `safeSeq` or `refusal` has changed. */
+  onChange: () => void = () => undefined
+  readonly #options: JournalOptions
+  readonly #env: Env
+  readonly #frames = new UnsyncedFrames()
+  #manifest: Manifest
+  #file: OpenFile | undefined
+  #end: FrameEnd
+  #seq: number
+  /** What is whole in the files; `#durable`: what is on stable storage, too. */
+  #written: Durable
+  #durable: Durable
+  #safeSeq: number
+  #refusal: Refusal | undefined = undefined
+  /** Files of earlier segments that are not synced yet. */
+  #older: readonly OlderFile[] = []
+  #next: { readonly entry: SegmentEntry; readonly file: OpenFile; readonly crc: number } | undefined = undefined
+  #nextNumber: number
+  #syncing: Promise<void> | undefined = undefined
+  /** Steps that write manifests, one after the other. */
+  #steps: Promise<void> = Promise.resolve()
+  #isPreparing = false
+  #moving: Promise<void> | undefined = undefined
+  #cancelTimer: CancelTimer | undefined = undefined
+  #cancelRetry: CancelTimer | undefined = undefined
+  #isClosed = false
+
+  constructor(start: JournalStart, options: JournalOptions) {
+    const entry = start.manifest.segments.at(-1)!
+    this.#options = options
+    this.#env = options.env
+    this.policy = options.policy
+    this.#manifest = start.manifest
+    this.#file = start.file
+    this.#end = { segment: entry.number, fileId: entry.fileId, offset: SEGMENT_HEADER_BYTES, chain: start.crc }
+    this.#seq = start.seq
+    this.#durable = { segment: entry.number, offset: SEGMENT_HEADER_BYTES, chain: start.crc, seq: start.seq }
+    this.#written = this.#durable
+    this.#safeSeq = start.seq
+    this.#nextNumber = entry.number + 1
+  }
+
+  /** Number of the last frame. */
+  get seq(): number {
+    return this.#seq
+  }
+
+  /** Frames up to this one are as safe as the policy promises. */
+  get safeSeq(): number {
+    return this.#safeSeq
+  }
+
+  /** Frames up to this one are on stable storage. */
+  get durableSeq(): number {
+    return this.#durable.seq
+  }
+
+  get refusal(): Refusal | undefined {
+    return this.#refusal
+  }
+
+  /** Bytes that are in memory, because they are not on stable storage, or were not lately. */
+  get unsyncedBytes(): number {
+    return this.#frames.bytes
+  }
+
+  get isSyncing(): boolean {
+    return this.#syncing !== undefined
+  }
+
+  /** Bytes of the journal's files behind the snapshot. */
+  get bytes(): number {
+    return this.#manifest.segments.reduce((sum, { end }) => sum + (end?.offset ?? 0), this.#end.offset)
+  }
+
+  get manifest(): Manifest {
+    return this.#manifest
+  }
+
+  /** Adds a frame. `hasMore`: its group goes on in the next one. Nothing is written before `commit`, except much. */
+  append(payload: Uint8Array, hasMore: boolean): void {
+    this.#rollWhenDue()
+    const { segment, offset } = this.#durable
+    this.#frames.add(payload, this.#end, { hasMore, durable: { segment, offset }, seq: this.#seq + 1 })
+    this.#seq++
+    if (hasMore) this.#write()
+  }
+
+  /** Writes what was added, and syncs as the policy says. */
+  commit(): void {
+    this.#write()
+    if (this.policy === 'always' || this.#frames.bytes > this.#options.unsyncedBytesMax) this.#sync()
+    else if (this.policy === 'everysec') this.#syncLater()
+  }
+
+  /** Resolves when all that was added so far is on stable storage; rejects when the journal is closed before. */
+  async flush(): Promise<void> {
+    const { seq } = this
+    this.commit()
+    while (this.#durable.seq < seq) {
+      if (this.#isClosed)
+        throw new EngineError('UNAVAILABLE', 'the journal was closed before all was on stable storage')
+      if (this.#refusal?.kind === 'all') throw new EngineError('UNAVAILABLE', this.#refusal.reason)
+      if (this.#moving === undefined) this.#sync()
+      await (this.#moving ?? this.#syncing ?? this.#pause(RETRY_MS))
+    }
+  }
+
+  /**
+   * Goes on in a new segment, and calls `atCut` between the last frame before and the first behind; resolves with the
+   * number of the new segment and the last frame before it.
+   */
+  async cut(atCut: () => void): Promise<{ readonly segment: number; readonly seq: number }> {
+    await this.#prepare()
+    if (this.#next === undefined || this.#file === undefined)
+      throw new EngineError('UNAVAILABLE', this.#refusal?.reason ?? 'no new segment could be made')
+    this.#write()
+    this.#roll()
+    atCut()
+    return { segment: this.#end.segment, seq: this.#seq }
+  }
+
+  /** From now on the snapshot and the segments from `cut` on are what the directory consists of. */
+  async adopt(snapshot: SnapshotEntry, cut: { readonly segment: number; readonly seq: number }): Promise<void> {
+    await this.#step(async () => {
+      const segments = this.#manifest.segments.filter(({ number }) => number >= cut.segment)
+      await this.#writeManifest({ snapshot, seqBefore: cut.seq, segments })
+    })
+  }
+
+  /** Ends in order: everything is on stable storage, and where it ends is in the manifest. */
+  async close(): Promise<void> {
+    if (this.#isClosed) return
+    try {
+      if (this.#refusal !== undefined) throw new EngineError('UNAVAILABLE', this.#refusal.reason)
+      await this.flush()
+      await this.#step(async () => {
+        const { segment, offset, chain } = this.#durable
+        const segments = this.#manifest.segments
+          .filter(({ number }) => number <= segment)
+          .map((entry) => (entry.number === segment ? { ...entry, end: { offset, crc: chain } } : entry))
+        await this.#writeManifest({ segments, isClean: true })
+      })
+    } finally {
+      this.abandon()
+    }
+  }
+
+  /** Ends at once, as a crash does. */
+  abandon(): void {
+    this.#isClosed = true
+    this.#cancelTimer?.()
+    this.#cancelRetry?.()
+    this.#closeUnused([this.#file, this.#next?.file, ...this.#older.map(({ file }) => file)])
+    this.#options.slots.close()
+  }
+
+  #write(): void {
+    if (this.#file === undefined || this.#isClosed || this.#written.seq === this.#seq) return
+    try {
+      this.#frames.writeRest((bytes, segment, offset) => writeAll(this.#fileOf(segment), bytes, offset))
+    } catch (error) {
+      this.#writeFailed(error as NodeJS.ErrnoException)
+      return
+    }
+    this.#written = { segment: this.#end.segment, offset: this.#end.offset, chain: this.#end.chain, seq: this.#seq }
+    this.#advance()
+  }
+
+  #fileOf(segment: number): OpenFile {
+    if (segment === this.#end.segment) return this.#file!
+    return this.#older.find(({ number }) => number === segment)!.file
+  }
+
+  #advance(): void {
+    const isDurableOnly = this.policy === 'always' || this.#frames.bytes > this.#options.unsyncedBytesMax
+    const safe = isDurableOnly ? this.#durable.seq : this.#written.seq
+    if (safe <= this.#safeSeq) return
+    this.#safeSeq = safe
+    this.onChange()
+  }
+
+  #syncLater(): void {
+    if (this.#cancelTimer !== undefined || this.#isClosed) return
+    this.#cancelTimer = this.#env.setBackgroundTimer(EVERY_MS, () => {
+      this.#cancelTimer = undefined
+      this.#sync()
+    })
+  }
+
+  #sync(): void {
+    const isIdle = this.#syncing === undefined && this.#moving === undefined && !this.#isClosed
+    if (!isIdle || this.#file === undefined || this.#written.seq === this.#durable.seq) return
+    this.#syncing = this.#syncFiles(this.#written, this.#older, this.#file).finally(() => {
+      this.#syncing = undefined
+      // What came meanwhile.
+      if (this.policy === 'always' || this.#frames.bytes > this.#options.unsyncedBytesMax) this.#sync()
+      else if (this.policy === 'everysec' && this.#written.seq > this.#durable.seq) this.#syncLater()
+    })
+  }
+
+  async #syncFiles(target: Durable, older: readonly OlderFile[], file: OpenFile): Promise<void> {
+    try {
+      for (const one of older) await one.file.sync()
+      await file.sync()
+    } catch (error) {
+      if (this.#isClosed) return
+      this.#tell({ kind: 'sync-failed', error: error as Error })
+      this.#startMove(error as Error)
+      return
+    }
+    if (this.#isClosed) return
+    for (const one of older) {
+      one.file.close()
+      this.#setEnd(one.number, one.end)
+    }
+    this.#older = this.#older.filter((one) => !older.includes(one))
+    this.#durable = target
+    this.#frames.release(target.segment, target.offset)
+    try {
+      this.#options.slots.write(target)
+    } catch (error) {
+      this.#tell({ kind: 'slot-failed', error: error as Error })
+    }
+    this.#advance()
+  }
+
+  #setEnd(number: number, end: ClosedEnd): void {
+    const segments = this.#manifest.segments.map((entry) => (entry.number === number ? { ...entry, end } : entry))
+    this.#manifest = { ...this.#manifest, segments }
+  }
+
+  #rollWhenDue(): void {
+    const { segmentBytes } = this.#options
+    if (this.#end.offset < segmentBytes / 2) return
+    if (this.#next === undefined) {
+      if (!this.#isPreparing && this.#file !== undefined) void this.#prepare()
+    } else if (this.#end.offset >= segmentBytes && this.#file !== undefined) {
+      this.#write()
+      this.#roll()
+    }
+  }
+
+  /** The next frame goes to the segment that was prepared. */
+  #roll(): void {
+    const { offset, chain: crc, segment } = this.#end
+    const { entry, file, crc: chain } = this.#next!
+    this.#older = [...this.#older, { number: segment, file: this.#file!, end: { offset, crc } }]
+    this.#file = file
+    this.#end = { segment: entry.number, fileId: entry.fileId, offset: SEGMENT_HEADER_BYTES, chain }
+    this.#next = undefined
+  }
+
+  /** Makes the next segment, so that going on in it takes no time. */
+  #prepare(): Promise<void> {
+    this.#isPreparing = true
+    return this.#step(async () => {
+      try {
+        if (this.#next !== undefined || this.#isClosed || this.#moving !== undefined) return
+        const made = await this.#createSegment()
+        await this.#writeManifest({ segments: [...this.#manifest.segments, made.entry] })
+        this.#next = made
+      } catch (error) {
+        this.#tell({ kind: 'segment-failed', error: error as Error })
+      } finally {
+        this.#isPreparing = false
+      }
+    })
+  }
+
+  async #createSegment(): Promise<{ readonly entry: SegmentEntry; readonly file: OpenFile; readonly crc: number }> {
+    const { fs } = this.#env
+    const { directory } = this.#options
+    const current = readManifest(fs, directory)
+    if (current?.epoch !== this.#manifest.epoch || current.directory !== this.#manifest.directory) {
+      throw new EngineError('LOCKED', `${directory}: another process has opened it meanwhile`)
+    }
+    const number = this.#nextNumber++
+    const fileId = randomWord(this.#env)
+    const { bytes, crc } = segmentHeader({ number, fileId, epoch: this.#manifest.epoch })
+    const file = await createSegment(fs, directory, number, bytes)
+    return { entry: { number, fileId }, file, crc }
+  }
+
+  async #writeManifest(changes: Partial<Manifest>): Promise<void> {
+    const manifest = { ...this.#manifest, isClean: false, ...changes, generation: this.#manifest.generation + 1 }
+    await writeManifest(this.#env.fs, this.#options.directory, manifest)
+    // Ends that became known meanwhile go into the next one.
+    const ends = new Map(this.#manifest.segments.map(({ number, end }) => [number, end]))
+    const segments = manifest.segments.map((entry) => {
+      const end = entry.end ?? ends.get(entry.number)
+      return end === undefined ? entry : { ...entry, end }
+    })
+    this.#manifest = { ...manifest, segments }
+  }
+
+  #step(step: () => Promise<void>): Promise<void> {
+    const done = this.#steps.then(step)
+    this.#steps = done.catch(() => undefined)
+    return done
+  }
+
+  #writeFailed(error: NodeJS.ErrnoException): void {
+    if (!FULL_CODES.has(error.code ?? '')) {
+      this.#tell({ kind: 'write-failed', error })
+      this.#startMove(error)
+      return
+    }
+    const wasRefusing = this.#refusal !== undefined
+    if (this.#options.reserve.release()) {
+      this.#refuse({ kind: 'growing', reason: error.message })
+      if (!wasRefusing) this.#tell({ kind: 'disk-full', error })
+      this.#retryLater()
+      this.#write()
+      return
+    }
+    this.#refuse({ kind: 'all', reason: error.message })
+    this.#retryLater()
+  }
+
+  #retryLater(): void {
+    if (this.#cancelRetry !== undefined || this.#isClosed) return
+    this.#cancelRetry = this.#env.setBackgroundTimer(RETRY_MS, () => {
+      this.#cancelRetry = undefined
+      this.#retry()
+    })
+  }
+
+  /** The disk was full: is there room again? */
+  #retry(): void {
+    if (this.#isClosed || this.#moving !== undefined) return
+    this.commit()
+    if (this.#written.seq === this.#seq && this.#options.reserve.take()) {
+      this.#refuse(undefined)
+      this.#tell({ kind: 'resumed' })
+    } else {
+      if (this.#written.seq === this.#seq && this.#refusal?.kind === 'all') {
+        this.#refuse({ kind: 'growing', reason: this.#refusal.reason })
+      }
+      this.#retryLater()
+    }
+  }
+
+  #refuse(refusal: Refusal | undefined): void {
+    this.#refusal = refusal
+    this.onChange()
+  }
+
+  #startMove(cause: Error): void {
+    if (this.#moving !== undefined || this.#isClosed) return
+    this.#closeUnused([this.#file])
+    this.#file = undefined
+    this.#moving = this.#move(cause).finally(() => {
+      this.#moving = undefined
+    })
+  }
+
+  /** Gives the current files up at their durable end, and goes on in a new one. */
+  async #move(cause: Error): Promise<void> {
+    // It may still succeed, and move the durable end on.
+    await this.#syncing
+    for (let waitMs = RETRY_MS; !this.#isClosed; waitMs = Math.min(waitMs * 2, RETRY_MS_MAX)) {
+      try {
+        await this.#step(() => this.#moveOnce())
+        if (this.#refusal !== undefined) this.#refuse(undefined)
+        this.#tell({ kind: 'moved', segment: this.#end.segment })
+        queueMicrotask(() => this.commit())
+        return
+      } catch (error) {
+        this.#refuse({ kind: 'all', reason: `${cause.message}; a new file: ${(error as Error).message}` })
+        this.#tell({ kind: 'segment-failed', error: error as Error })
+        await this.#pause(waitMs)
+      }
+    }
+  }
+
+  async #moveOnce(): Promise<void> {
+    const made = await this.#createSegment()
+    const { segment, offset, chain, seq } = this.#durable
+    const kept = this.#manifest.segments
+      .filter(({ number }) => number <= segment)
+      .map((entry) => (entry.number === segment ? { ...entry, end: { offset, crc: chain } } : entry))
+    const { entry } = made
+    try {
+      await this.#writeManifest({ segments: [...kept, entry] })
+    } catch (error) {
+      made.file.close()
+      throw error
+    }
+    for (const { file } of this.#older) file.close()
+    this.#older = []
+    this.#next?.file.close()
+    this.#next = undefined
+    const end = { segment: entry.number, fileId: entry.fileId, offset: SEGMENT_HEADER_BYTES, chain: made.crc }
+    this.#frames.moveTo(end, { segment, offset })
+    this.#durable = { segment: end.segment, offset: SEGMENT_HEADER_BYTES, chain: made.crc, seq }
+    this.#written = this.#durable
+    this.#end = end
+    this.#file = made.file
+  }
+
+  /** A file is not closed while it is synced: its number could be another file's by then. */
+  #closeUnused(files: readonly (OpenFile | undefined)[]): void {
+    const close = (): void => {
+      for (const file of files) file?.close()
+    }
+    if (this.#syncing === undefined) close()
+    else void this.#syncing.finally(close)
+  }
+
+  #pause(ms: number): Promise<void> {
+    return new Promise((resolve) => void this.#env.setBackgroundTimer(ms, resolve))
+  }
+
+  #tell(event: JournalEvent): void {
+    this.#options.onEvent(event)
+  }
+}
+
+export function randomWord(env: Env): number {
+  return Math.floor(env.random() * 2 ** 32)
+}
+
+/** For messages. */
+export function segmentPath(directory: string, { segment }: Position): string {
+  return `${directory}/${segmentName(segment)}`
+}

@@ -1,0 +1,282 @@
+/**
+ * Databases that outlive the process: opened from a directory, journalled while they change, saved as a snapshot.
+ *
+ *   Store.open ──► recovery ──► databases ──change──► ChangeWriter ──commit()──► Journal
+ *                                   └── snapshot(): cut, freeze, write in slices, adopt
+ *
+ * Whoever answers for changes calls `commit` when a turn of the event loop is done and lets go of the answers when `safeSeq`
+ * has come up to what it returned. Changes that nobody commits are committed when the turn is over.
+ */
+import type { Change, CrossChange } from '../change.ts'
+import { Databases, type DatabasesOptions } from '../databases.ts'
+import type { CancelTimer, Env } from '../env.ts'
+import { EngineError } from '../errors.ts'
+import { ChangeWriter } from './change-writer.ts'
+import { DURABLE_NAME, DurableSlots } from './durable-slots.ts'
+import type { Fs } from './files.ts'
+import { Journal, randomWord, type FsyncPolicy, type JournalEvent, type JournalStart, type Refusal } from './journal.ts'
+import { createSegment, segmentHeader, segmentName } from './journal-file.ts'
+import type { TornTail } from './journal-scan.ts'
+import { MANIFEST_FORMAT, writeManifest, type Manifest, type SegmentEntry } from './manifest.ts'
+import { recovering, type LoadProgress, type Recovered } from './recovery.ts'
+import { Reserve, RESERVE_NAME } from './reserve.ts'
+import { loadSnapshot } from './snapshot.ts'
+
+export type StoreEvent =
+  | JournalEvent
+  | { readonly kind: 'loading'; readonly progress: LoadProgress }
+  /** Bytes at the end of a file were cut short when the process or the power ended: none of them had been acknowledged. */
+  | { readonly kind: 'torn'; readonly tail: TornTail }
+
+export interface StoreOptions {
+  readonly env: Env
+  /** Default `always`. */
+  readonly fsync?: FsyncPolicy
+  readonly databases?: DatabasesOptions
+  /** Default 64 MiB. */
+  readonly segmentBytes?: number
+  /** Default 64 MiB. */
+  readonly unsyncedBytesMax?: number
+  /** Space kept for when the disk is full. Default 256 KiB; 0: none. */
+  readonly reserveBytes?: number
+  readonly onEvent?: (event: StoreEvent) => void
+}
+
+const MEBIBYTE = 1 << 20
+/** A group of changes that grows beyond is written in several frames. */
+const PAYLOAD_BYTES_MAX = MEBIBYTE
+/** How long loading goes on before something else may run. */
+const LOAD_SLICE_MS = 10
+
+export class Store {
+  readonly databases: Databases
+  readonly directory: string
+  /** Called when `safeSeq` or `refusal` has changed. */
+  onChange: () => void = () => undefined
+  readonly #env: Env
+  readonly #journal: Journal
+  readonly #writer = new ChangeWriter()
+  readonly #unsubscribe: () => void
+  readonly #waiting: { readonly seq: number; readonly resolve: () => void; readonly reject: (error: Error) => void }[] =
+    []
+  #cancelCommit: CancelTimer | undefined = undefined
+  #hasOpenGroup = false
+
+  private constructor(directory: string, databases: Databases, journal: Journal, env: Env) {
+    this.directory = directory
+    this.databases = databases
+    this.#journal = journal
+    this.#env = env
+    this.#unsubscribe = databases.subscribe((index, change) => this.#record(index, change))
+    journal.onChange = () => {
+      this.#settle()
+      this.onChange()
+    }
+  }
+
+  /**
+   * Opens a directory, and creates it where there is none. `LOCKED`: somebody has it open; `CORRUPT`: data that had been
+   * durable are damaged or missing; `NEWER_FORMAT`; `UNAVAILABLE`: the disk does not do what it should.
+   */
+  static async open(directory: string, options: StoreOptions): Promise<Store> {
+    const { env } = options
+    const { fs } = env
+    const databases = new Databases(options.databases)
+    fs.makeDirectory(directory)
+    const recovered = await load(directory, databases, options)
+    for (const tail of recovered?.journal.torn ?? []) options.onEvent?.({ kind: 'torn', tail })
+    removeLeftovers(fs, directory, recovered?.leftovers ?? [])
+    const start = await beginning(env, directory, recovered)
+    const reserve = new Reserve(fs, directory, options.reserveBytes ?? 256 * 1024)
+    reserve.take()
+    const journal = new Journal(start, {
+      env,
+      directory,
+      policy: options.fsync ?? 'always',
+      segmentBytes: options.segmentBytes ?? 64 * MEBIBYTE,
+      unsyncedBytesMax: options.unsyncedBytesMax ?? 64 * MEBIBYTE,
+      reserve,
+      slots: new DurableSlots(openSlots(fs, directory), start.manifest.directory),
+      onEvent: (event) => options.onEvent?.(event),
+    })
+    return new Store(directory, databases, journal, env)
+  }
+
+  /** Everything up to this frame is as safe as the policy promises. */
+  get safeSeq(): number {
+    return this.#journal.safeSeq
+  }
+
+  /** Why writes are refused; undefined: they are not. */
+  get refusal(): Refusal | undefined {
+    return this.#journal.refusal
+  }
+
+  get journal(): Journal {
+    return this.#journal
+  }
+
+  get fsync(): FsyncPolicy {
+    return this.#journal.policy
+  }
+
+  set fsync(policy: FsyncPolicy) {
+    this.#journal.policy = policy
+    this.#journal.commit()
+  }
+
+  /** Writes what has changed since the last commit, as one group; returns up to where `safeSeq` has to come for it. */
+  commit(): number {
+    if (this.#cancelCommit !== undefined) {
+      this.#cancelCommit()
+      this.#cancelCommit = undefined
+    }
+    if (!this.#writer.isEmpty || this.#hasOpenGroup) {
+      this.#journal.append(this.#writer.bytes.subarray(0, this.#writer.used), false)
+      this.#writer.clear()
+      this.#hasOpenGroup = false
+      this.#journal.commit()
+    }
+    return this.#journal.seq
+  }
+
+  /** Resolves when all changes so far are safe. `UNAVAILABLE`: the disk does not take them now. */
+  whenSafe(): Promise<void> {
+    const seq = this.commit()
+    if (this.safeSeq >= seq) return Promise.resolve()
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ seq, resolve, reject })
+    })
+  }
+
+  /** Commits, makes everything durable, and ends in order. */
+  async close(): Promise<void> {
+    this.commit()
+    this.#unsubscribe()
+    try {
+      await this.#journal.close()
+    } finally {
+      this.#reject('the store was closed')
+    }
+  }
+
+  /** Ends as a crash does: for tests. */
+  abandon(): void {
+    this.#unsubscribe()
+    this.#cancelCommit?.()
+    this.#journal.abandon()
+    this.#reject('the store was abandoned')
+  }
+
+  #record(index: number, change: Change | CrossChange): void {
+    const writer = this.#writer
+    writer.write(index, change)
+    if (writer.used > PAYLOAD_BYTES_MAX) {
+      this.#journal.append(writer.bytes.subarray(0, writer.used), true)
+      writer.clear()
+      this.#hasOpenGroup = true
+    }
+    this.#cancelCommit ??= this.#env.setTimer(0, () => {
+      this.#cancelCommit = undefined
+      this.commit()
+    })
+  }
+
+  #settle(): void {
+    const { safeSeq, refusal } = this
+    while (this.#waiting.length > 0 && this.#waiting[0]!.seq <= safeSeq) this.#waiting.shift()!.resolve()
+    if (refusal?.kind === 'all') this.#reject(refusal.reason)
+  }
+
+  #reject(reason: string): void {
+    for (const { reject } of this.#waiting.splice(0)) reject(new EngineError('UNAVAILABLE', reason))
+  }
+}
+
+async function load(
+  directory: string,
+  databases: Databases,
+  { env, onEvent }: StoreOptions,
+): Promise<Recovered | undefined> {
+  const steps = recovering(env.fs, directory, databases, loadSnapshot)
+  for (;;) {
+    const untilMs = env.nowMs() + LOAD_SLICE_MS
+    let step = steps.next()
+    while (step.done !== true && env.nowMs() < untilMs) step = steps.next()
+    if (step.done === true) return step.value
+    onEvent?.({ kind: 'loading', progress: step.value })
+    await new Promise<void>((resolve) => void env.setTimer(0, resolve))
+  }
+}
+
+/** Makes what was recovered durable, states where it ends, and begins a new segment. */
+async function beginning(env: Env, directory: string, recovered: Recovered | undefined): Promise<JournalStart> {
+  const { fs } = env
+  const before = recovered?.manifest ?? (await firstManifest(env, directory))
+  const ends = recovered?.journal.ends
+  for (const { number, end } of before.segments) if (end === undefined) await syncSegment(fs, directory, number)
+  const closed: SegmentEntry[] = before.segments.map((entry) => {
+    const end = entry.end ?? ends?.get(entry.number)
+    return end === undefined ? entry : { ...entry, end: { offset: end.offset, crc: end.crc } }
+  })
+  const number = (before.segments.at(-1)?.number ?? 0) + 1
+  const epoch = before.epoch + 1
+  const fileId = randomWord(env)
+  const { bytes, crc } = segmentHeader({ number, fileId, epoch })
+  const file = await createSegment(fs, directory, number, bytes)
+  const manifest: Manifest = {
+    ...before,
+    generation: before.generation + 1,
+    epoch,
+    isClean: false,
+    segments: [...closed, { number, fileId }],
+  }
+  try {
+    await writeManifest(fs, directory, manifest)
+  } catch (error) {
+    file.close()
+    throw error
+  }
+  return { manifest, file, crc, seq: recovered?.journal.end.seq ?? 0 }
+}
+
+async function firstManifest(env: Env, directory: string): Promise<Manifest> {
+  const id = [randomWord(env), randomWord(env)].map((word) => word.toString(16).padStart(8, '0')).join('')
+  const manifest: Manifest = {
+    format: MANIFEST_FORMAT,
+    generation: 1,
+    directory: id,
+    epoch: 0,
+    isClean: true,
+    snapshot: null,
+    seqBefore: 0,
+    segments: [],
+  }
+  await writeManifest(env.fs, directory, manifest)
+  return manifest
+}
+
+async function syncSegment(fs: Fs, directory: string, number: number): Promise<void> {
+  const file = fs.open(`${directory}/${segmentName(number)}`, 'update')
+  try {
+    await file.sync()
+  } finally {
+    file.close()
+  }
+}
+
+/** What cannot be removed does no harm, and is looked at again next time. */
+function removeLeftovers(fs: Fs, directory: string, names: readonly string[]): void {
+  for (const name of [...names, RESERVE_NAME]) {
+    try {
+      fs.remove(`${directory}/${name}`)
+    } catch {
+      continue
+    }
+  }
+}
+
+function openSlots(fs: Fs, directory: string): ReturnType<Fs['open']> {
+  const exists = fs.list(directory).includes(DURABLE_NAME)
+  return fs.open(`${directory}/${DURABLE_NAME}`, exists ? 'update' : 'create')
+}
