@@ -41,6 +41,7 @@ export interface FrameHeader {
 }
 
 export interface FrameStamp {
+  readonly payloadBytes: number
   readonly hasMore: boolean
   readonly fileId: number
   readonly durable: Position
@@ -56,13 +57,8 @@ export function comparePositions(a: Position, b: Position): number {
  * Stamps a header in front of a payload that already stands at `at + FRAME_HEADER_BYTES`; returns the CRC, with which the
  * next frame's begins.
  */
-export function sealFrame(
-  bytes: Uint8Array,
-  at: number,
-  payloadBytes: number,
-  stamp: FrameStamp,
-  chain: number,
-): number {
+export function sealFrame(bytes: Uint8Array, at: number, stamp: FrameStamp, chain: number): number {
+  const { payloadBytes } = stamp
   const view = new DataView(bytes.buffer, bytes.byteOffset + at, FRAME_HEADER_BYTES)
   const word = lengthWord(payloadBytes, stamp.hasMore)
   view.setUint32(0, word, true)

@@ -27,7 +27,7 @@ import {
   type SegmentEntry,
   type SnapshotEntry,
 } from './manifest.ts'
-import { Reserve } from './reserve.ts'
+import type { Reserve } from './reserve.ts'
 import { UnsyncedFrames, type FrameEnd } from './unsynced.ts'
 
 /** `always`: safe is what is on stable storage. `everysec`: what is written; a sync a second. `no`: syncs when it must. */

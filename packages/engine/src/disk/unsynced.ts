@@ -47,13 +47,13 @@ export class UnsyncedFrames {
   }
 
   /** Adds a frame at the end, and moves the end on. */
-  add(payload: Uint8Array, end: FrameEnd, stamp: Omit<FrameStamp, 'fileId'>): void {
+  add(payload: Uint8Array, end: FrameEnd, stamp: Omit<FrameStamp, 'fileId' | 'payloadBytes'>): void {
     const bytes = FRAME_HEADER_BYTES + payload.length
     if (payload.length > PAYLOAD_BYTES_MAX) throw new RangeError(`a frame of ${payload.length} bytes`)
     const block = this.#blockFor(bytes, end)
     block.bytes.set(payload, block.used + FRAME_HEADER_BYTES)
-    const stamped = { ...stamp, fileId: end.fileId }
-    end.chain = sealFrame(block.bytes, block.used, payload.length, stamped, end.chain)
+    const stamped = { ...stamp, fileId: end.fileId, payloadBytes: payload.length }
+    end.chain = sealFrame(block.bytes, block.used, stamped, end.chain)
     block.used += bytes
     end.offset += bytes
     this.#bytes += bytes
