@@ -48,6 +48,14 @@ const PAYLOAD_BYTES_MAX = MEBIBYTE
 /** How long loading goes on before something else may run. */
 const LOAD_SLICE_MS = 10
 
+interface Batch {
+  readonly promise: Promise<void>
+  readonly resolve: () => void
+  readonly reject: (error: Error) => void
+}
+
+const SAFE = Promise.resolve()
+
 export class Store {
   readonly databases: Databases
   readonly directory: string
@@ -140,13 +148,13 @@ export class Store {
     return this.#journal.seq
   }
 
-  /** Resolves when all changes so far are safe. `UNAVAILABLE`: the disk does not take them now. */
+  /**
+   * Resolves when all changes so far are safe; those that are asked for in one turn are committed together. `UNAVAILABLE`:
+   * the disk does not take them now.
+   */
   whenSafe(): Promise<void> {
-    const seq = this.commit()
-    if (this.safeSeq >= seq) return Promise.resolve()
-    return new Promise((resolve, reject) => {
-      this.#waiting.push({ seq, resolve, reject })
-    })
+    if (this.#writer.isEmpty && !this.#hasOpenGroup && this.safeSeq >= this.#journal.seq) return SAFE
+    return (this.#batch ??= this.#beginBatch()).promise
   }
 
   /** Commits, makes everything durable, and ends in order. */
@@ -182,14 +190,26 @@ export class Store {
     })
   }
 
+  #beginBatch(): Batch {
+    const batch = newBatch()
+    queueMicrotask(() => {
+      this.#batch = undefined
+      const seq = this.commit()
+      if (this.safeSeq >= seq) batch.resolve()
+      else if (this.refusal?.kind === 'all') batch.reject(new EngineError('UNAVAILABLE', this.refusal.reason))
+      else this.#waiting.push({ seq, batch })
+    })
+    return batch
+  }
+
   #settle(): void {
     const { safeSeq, refusal } = this
-    while (this.#waiting.length > 0 && this.#waiting[0]!.seq <= safeSeq) this.#waiting.shift()!.resolve()
+    while (this.#waiting.length > 0 && this.#waiting[0]!.seq <= safeSeq) this.#waiting.shift()!.batch.resolve()
     if (refusal?.kind === 'all') this.#reject(refusal.reason)
   }
 
   #reject(reason: string): void {
-    for (const { reject } of this.#waiting.splice(0)) reject(new EngineError('UNAVAILABLE', reason))
+    for (const { batch } of this.#waiting.splice(0)) batch.reject(new EngineError('UNAVAILABLE', reason))
   }
 }
 
@@ -279,4 +299,14 @@ function removeLeftovers(fs: Fs, directory: string, names: readonly string[]): v
 function openSlots(fs: Fs, directory: string): ReturnType<Fs['open']> {
   const exists = fs.list(directory).includes(DURABLE_NAME)
   return fs.open(`${directory}/${DURABLE_NAME}`, exists ? 'update' : 'create')
+}
+
+function newBatch(): Batch {
+  let resolve: () => void = () => undefined
+  let reject: (error: Error) => void = () => undefined
+  const promise = new Promise<void>((onResolve, onReject) => {
+    resolve = onResolve
+    reject = onReject
+  })
+  return { promise, resolve, reject }
 }
