@@ -65,8 +65,8 @@ export class Store {
   readonly #journal: Journal
   readonly #writer = new ChangeWriter()
   readonly #unsubscribe: () => void
-  readonly #waiting: { readonly seq: number; readonly resolve: () => void; readonly reject: (error: Error) => void }[] =
-    []
+  readonly #waiting: { readonly seq: number; readonly batch: Batch }[] = []
+  #batch: Batch | undefined = undefined
   #cancelCommit: CancelTimer | undefined = undefined
   #hasOpenGroup = false
 
