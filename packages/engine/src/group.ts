@@ -21,6 +21,7 @@ import { IdList } from './id-list.ts'
 import type { Meter } from './meter.ts'
 import { IdCell, nameOf, toStreamId, type NumberId } from './number-id.ts'
 import { PendingSeeker } from './pending-seeker.ts'
+import type { PendingRecord } from './pending-columns.ts'
 import { PendingList, type PendingRow } from './pending.ts'
 import type { SegmentRun } from './segment.ts'
 
@@ -193,6 +194,12 @@ export class Group {
       ids.add(id)
     }
     this.ownAll({ ids, counts: new Float64Array(ids.count).fill(1) }, consumer, timeMs)
+  }
+
+  /** Adds a pending entry, which is not there yet, as it is in a file: its owner is a consumer's number. */
+  restorePending(id: NumberId, record: PendingRecord): void {
+    this.pending.setRecord(id, record)
+    this.owner(record.owner).pending++
   }
 
   /** Makes an entry pending for nobody, at the end of the zone. */

@@ -40,8 +40,8 @@ export function lagOf(stream: Stream, group: Group): number | undefined {
   return place === undefined ? undefined : stream.entriesAdded - place
 }
 
-/** How many entries were ever added up to an ID. */
-function placeOf(stream: Stream, id: NumberId): number | undefined {
+/** How many entries were ever added up to an ID; undefined: cannot be told. */
+export function placeOf(stream: Stream, id: NumberId): number | undefined {
   const { entriesAdded, last, maxDeleted } = stream
   if (entriesAdded === 0) return 0
   if (stream.length === 0 && compareNumberIds(id, last) <= 0) return entriesAdded

@@ -123,8 +123,34 @@ export class Nodes {
     return page.body(tail) + counters + fieldBytes(fields) >= nodeBytesMax(limits)
   }
 
+  /** Begins a node, which is empty yet, and has to get an entry before anything else happens. */
+  begin(id: NumberId, names: NameSet): void {
+    const pairs = listpackIntegerSize(names.count)
+    const body = LISTPACK_EMPTY_BYTES + pairs + names.listpackBytes + listpackIntegerSize(0)
+    // Of a stream that is trimmed all the time the page stays as small as the stream.
+    if (this.#pages.length > 0 && this.#pages.at(-1)!.needsPlaces) this.#tidy(this.#pages.length - 1)
+    let page = this.#pages.at(-1)
+    if (page === undefined || page.isFull) {
+      // Behind a full page the next will be full as well, most likely.
+      page = new NodePage(this.#meter, page === undefined ? undefined : PAGE_NODES_MAX / 4)
+      this.#pages.push(page)
+    }
+    page.push(id, names, body)
+    this.#keepNames(names, 1)
+    this.#count++
+  }
+
+  /** The last node has so many deleted entries as well, ends with this ID, and its body has so many bytes. */
+  end(last: NumberId, deleted: number, body: number): void {
+    const page = this.#pages.at(-1)
+    assert(page !== undefined, 'a node that was begun')
+    const tail = page.end - 1
+    page.addRun(tail, last, deleted, body)
+    page.lose(tail, deleted)
+  }
+
   append(id: NumberId, fields: PackedFields, names: NameSet, isNew: boolean): void {
-    if (isNew) this.#begin(id, names)
+    if (isNew) this.begin(id, names)
     const page = this.#pages.at(-1)
     if (page === undefined) assert.fail('the first entry begins a node')
     const tail = page.end - 1
@@ -204,22 +230,6 @@ export class Nodes {
     for (const page of other.#pages) this.#pages.push(NodePage.joined([page], this.#meter))
     this.#count = other.#count
     for (const [names, nodes] of other.#names) this.#keepNames(names, nodes)
-  }
-
-  #begin(id: NumberId, names: NameSet): void {
-    const pairs = listpackIntegerSize(names.count)
-    const body = LISTPACK_EMPTY_BYTES + pairs + names.listpackBytes + listpackIntegerSize(0)
-    // Of a stream that is trimmed all the time the page stays as small as the stream.
-    if (this.#pages.length > 0 && this.#pages.at(-1)!.needsPlaces) this.#tidy(this.#pages.length - 1)
-    let page = this.#pages.at(-1)
-    if (page === undefined || page.isFull) {
-      // Behind a full page the next will be full as well, most likely.
-      page = new NodePage(this.#meter, page === undefined ? undefined : PAGE_NODES_MAX / 4)
-      this.#pages.push(page)
-    }
-    page.push(id, names, body)
-    this.#keepNames(names, 1)
-    this.#count++
   }
 
   #remove(page: NodePage, node: number): void {

@@ -6,7 +6,7 @@
  *   counters   length, lastId, maxDeletedId, entriesAdded
  *   groups     name → Group
  *
- * Only the database's `apply` calls what changes a stream; commands read it.
+ * Only the database's `apply`, and who reads a stream from a file, calls what changes a stream; commands read it.
  */
 import assert from 'node:assert'
 import { EntryCursor } from './entry-cursor.ts'
@@ -215,6 +215,19 @@ export class Stream {
     this.entriesAdded += entries
     this.#length += entries
     return entries
+  }
+
+  /**
+   * Begins a node as it is in a file: its first ID, and its names (only those of the fields count), can be those of an entry
+   * that is deleted. The entries that are appended next are in it; then `endNode` is called.
+   */
+  beginNode(first: NumberId, names: PackedFields): void {
+    this.nodes.begin(first, this.#names.of(names))
+  }
+
+  /** So many of the node's entries are deleted, its last ID may be that of one, and its listpack has these bytes. */
+  endNode(last: NumberId, deleted: number, body: number): void {
+    this.nodes.end(last, deleted, body)
   }
 
   /** Sets the last ID, which is not below the last entry that is there. */
