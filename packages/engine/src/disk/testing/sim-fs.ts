@@ -12,7 +12,6 @@
  * durable only after `syncDirectory`, its contents only after `sync`; a sync covers what was done before it began.
  */
 import { EngineError } from '../../errors.ts'
-import { EngineError } from '../../errors.ts'
 import type { Fs, OpenFile, OpenMode } from '../files.ts'
 import type { DirectoryLock } from '../lock.ts'
 import { crashedDisks, type CrashKind, type CrashOptions } from './crash-states.ts'
@@ -226,21 +225,6 @@ export class SimFs implements Fs {
         isHeld = false
       },
     }
-  }
-
-  /** Held until it is released or the disk crashes: an image has no holder. */
-  lock(path: string): Promise<{ isHeld(): boolean; release(): Promise<void> }> {
-    const { id } = this.#directory(path, 'open')
-    if (this.#locked.has(id))
-      return Promise.reject(new EngineError('LOCKED', `The directory '${path}' is open already`))
-    let isHeld = true
-    this.#locked.add(id)
-    const release = (): Promise<void> => {
-      if (isHeld) this.#locked.delete(id)
-      isHeld = false
-      return Promise.resolve()
-    }
-    return Promise.resolve({ isHeld: () => isHeld, release })
   }
 
   #syncTarget(path: string): SyncTarget {
