@@ -11,7 +11,7 @@ import { EngineError } from '../errors.ts'
 import { DURABLE_NAME, readDurable } from './durable-slots.ts'
 import type { Fs } from './files.ts'
 import { SEGMENT_HEADER_BYTES, segmentName, segmentNumber } from './journal-file.ts'
-import { JournalScan, type ScannedJournal } from './journal-scan.ts'
+import { JournalScan, type ApplyGroup, type ScannedJournal } from './journal-scan.ts'
 import { readManifest, type Manifest } from './manifest.ts'
 
 export interface LoadProgress {
@@ -87,17 +87,20 @@ export function* recovering(
       )
     }
   }
-  const durable = readDurable(fs, directory, manifest.directory)
-  const apply = (payloads: readonly Uint8Array[], where: string): void => {
+  const scan = scanOf(fs, directory, manifest, (payloads, where) => {
     for (const payload of payloads) applyPayload(databases, payload, where)
-  }
-  const scan = new JournalScan({ fs, directory, manifest, durable, apply })
+  })
   const reading = scan.run()
   let step = reading.next()
   for (; step.done !== true; step = reading.next()) {
     yield { bytes: (snapshot?.bytes ?? 0) + scan.bytesRead, bytesTotal }
   }
   return { manifest, journal: step.value, leftovers: leftovers(manifest, names) }
+}
+
+/** Reads a directory's journal with whatever is to be done with its groups. */
+export function scanOf(fs: Fs, directory: string, manifest: Manifest, apply: ApplyGroup): JournalScan {
+  return new JournalScan({ fs, directory, manifest, durable: readDurable(fs, directory, manifest.directory), apply })
 }
 
 function applyPayload(databases: Databases, payload: Uint8Array, where: string): void {

@@ -7,6 +7,7 @@
  * Whoever answers for changes calls `commit` when a turn of the event loop is done and lets go of the answers when `safeSeq`
  * has come up to what it returned. Changes that nobody commits are committed when the turn is over.
  */
+import { dirname } from 'node:path'
 import type { Change, CrossChange } from '../change.ts'
 import { Databases, type DatabasesOptions } from '../databases.ts'
 import type { CancelTimer, Env } from '../env.ts'
@@ -90,7 +91,7 @@ export class Store {
     const { env } = options
     const { fs } = env
     const databases = new Databases(options.databases)
-    fs.makeDirectory(directory)
+    await makeDirectory(fs, directory)
     const recovered = await load(directory, databases, options)
     for (const tail of recovered?.journal.torn ?? []) options.onEvent?.({ kind: 'torn', tail })
     removeLeftovers(fs, directory, recovered?.leftovers ?? [])
@@ -210,6 +211,24 @@ export class Store {
 
   #reject(reason: string): void {
     for (const { batch } of this.#waiting.splice(0)) batch.reject(new EngineError('UNAVAILABLE', reason))
+  }
+}
+
+/** Makes a directory, and its name durable: a crash may have come between the two last time. */
+async function makeDirectory(fs: Fs, directory: string): Promise<void> {
+  const parents = [dirname(directory)]
+  while (!exists(fs, parents.at(-1)!)) parents.push(dirname(parents.at(-1)!))
+  fs.makeDirectory(directory)
+  for (const parent of parents) await fs.syncDirectory(parent)
+}
+
+function exists(fs: Fs, directory: string): boolean {
+  try {
+    fs.list(directory)
+    return true
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false
+    throw error
   }
 }
 

@@ -1,0 +1,60 @@
+/**
+ * Crashes at every step of random workloads on a simulated disk: process and power, and crashes of the recovery from them.
+ * MILLRACE_SEED begins elsewhere, MILLRACE_RUNS is how many workloads there are (200,000 states and more with the default).
+ */
+import { expect, it } from 'vitest'
+import { Seeded } from '../seeded.ts'
+import { CrashWorkload } from './testing/crash-workload.ts'
+import { SimFs } from './testing/sim-fs.ts'
+
+const SEED = Number(process.env['MILLRACE_SEED'] ?? Math.floor(Math.random() * 2 ** 31))
+const RUNS = Number(process.env['MILLRACE_RUNS'] ?? 50)
+const POLICIES = ['always', 'always', 'everysec', 'no'] as const
+
+async function workload(seed: number): Promise<CrashWorkload> {
+  const random = new Seeded(seed)
+  const options = {
+    fsync: POLICIES[random.below(POLICIES.length)]!,
+    segmentBytes: [600, 3000, 1 << 20][random.below(3)]!,
+    reserveBytes: 0,
+  }
+  const work = new CrashWorkload(new SimFs(), random, options)
+  const lives = 1 + random.below(3)
+  for (let life = 0; life < lives; life++) {
+    await work.open()
+    await work.run(5 + random.below(20))
+    if (random.below(3) === 0) await work.store!.close()
+    else work.store!.abandon()
+  }
+  return work
+}
+
+it(
+  `recovers a prefix of whole groups from any crash, no promise broken, ${RUNS} workloads, seed ${SEED}`,
+  { timeout: 3_600_000 },
+  async () => {
+    let states = 0
+    for (let run = 0; run < RUNS; run++) {
+      const seed = SEED + run
+      const work = await workload(seed)
+      let required = 0
+      let index = -1
+      let kind = ''
+      for (const state of work.fs.crashStates({
+        seed,
+        samples: 60,
+        prefixes: 32,
+        unitsMax: 6,
+        names: run % 2 === 0 ? 'any' : 'ordered',
+      })) {
+        if (state.index !== index || state.kind !== kind) required = work.required(state)
+        ;({ index, kind } = state)
+        const wrong = work.check(state, required)
+        if (wrong !== undefined) expect.fail(`seed ${seed}: ${wrong}; ${state.describe()}`)
+        states++
+      }
+    }
+    process.stdout.write(`${states} crash states of ${RUNS} workloads\n`)
+    expect(states).toBeGreaterThan(RUNS * 4000)
+  },
+)
