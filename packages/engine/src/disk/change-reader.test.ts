@@ -232,6 +232,52 @@ describe('a payload', () => {
     expect(writer.used - first).toBe(100 * (28 + 5))
   })
 
+  it('names long fields once', () => {
+    const writer = new ChangeWriter()
+    const fields = [text('n'.repeat(200)), text('v')]
+    writer.write(0, added('s', { ms: 5n, seq: 0n }, fields))
+    const first = writer.used
+    writer.write(0, added('s', { ms: 5n, seq: 1n }, fields))
+    expect(writer.used - first).toBe(6)
+  })
+
+  it('makes room for each kind of change wherever the buffer ends', () => {
+    const ids = IdList.of(Array.from({ length: 30 }, () => ID_MAX))
+    const counts = Float64Array.from({ length: ids.count }, () => 0.5)
+    const group = { key: 'k', group: 'g' }
+    const consumer = { ...group, consumer: 'c' }
+    const [lastId, atMs, key] = [ID_MAX, 0.5, 'k']
+    const cell = IdCell.of(lastId)
+    const kinds: Change[] = [
+      added('k', ID_MAX, [text('n'.repeat(130)), text('v'.repeat(130))]),
+      { kind: 'string-set', key, value: text('v'.repeat(300)), expiresAtMs: 0.5 },
+      { kind: 'id-set', key, lastId, entriesAdded: 0.5, maxDeletedId: lastId },
+      { kind: 'trimmed', key, through: lastId, removed: 2 ** 53 - 1 },
+      { kind: 'entries-deleted', key, ids: ids.toIds() },
+      { kind: 'iid-recorded', key, producer: 'p', iid: 'i', id: lastId },
+      { kind: 'delivered', ...consumer, count: 2 ** 52, atMs, pending: true, lastId: cell, entriesRead: 0.5 },
+      { kind: 'claimed', ...consumer, ids, atMs, counts },
+      { kind: 'acknowledged', ...group, ids },
+      { kind: 'nacked', ...group, ids: ids.toIds(), counts: [...counts] },
+      { kind: 'consumer-seen', ...consumer, seenMs: atMs, activeMs: atMs },
+      { kind: 'group-created', ...group, lastId, entriesRead: 0.5 },
+    ]
+    const { length } = new ChangeWriter().bytes
+    const filler: Told = [0, { kind: 'string-set', key, value: new Uint8Array(length - 1400), expiresAtMs: 1 }]
+    for (const change of kinds) {
+      for (let fillers = 0; fillers < 700; fillers += 5) {
+        const writer = new ChangeWriter()
+        writer.write(...filler)
+        // Two bytes each.
+        for (let i = 0; i < fillers; i++) writer.write(0, { kind: 'iid-repeated', key })
+        writer.write(2 ** 40, change)
+        const told = readAll(new ChangeReader(writer.bytes, 0, writer.used))
+        expect(told).toHaveLength(fillers + 2)
+        expect(plain(told.at(-1)!)).toEqual(plain([2 ** 40, change]))
+      }
+    }
+  })
+
   it('is empty, and is read as that', () => {
     expect(readAll(new ChangeReader(written([])))).toEqual([])
   })
@@ -262,6 +308,21 @@ describe('what is malformed is refused', () => {
     expect([error.reason, error.offset]).toEqual(['malformed', 5])
     expect(error.message).toContain('at offset 5')
     expect(error.message).toContain('number of a text')
+  })
+
+  it('when it ends within a change, whatever the bytes behind it', () => {
+    const behind = written([[7, { kind: 'flushed' }]])
+    expect(refusal(behind, 0, behind.length - 1).offset).toBe(behind.length - 1)
+  })
+
+  it('when it uses the names or the texts of the payload before', () => {
+    const first = written([[0, added('s', { ms: 5n, seq: 0n }, [text('f'), text('v')])]])
+    const reader = new ChangeReader(first)
+    expect(readAll(reader)).toHaveLength(1)
+    for (const second of [payload(OP.entryAdded, ...KEY, 1, 0, 1, 0x76), payload(OP.iidRepeated, 1)]) {
+      reader.begin(second, 0, second.length)
+      expect(() => reader.next()).toThrow(PayloadError)
+    }
   })
 
   it('when it is of a newer version, or of none', () => {

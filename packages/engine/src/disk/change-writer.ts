@@ -128,7 +128,6 @@ export class ChangeWriter {
       case 'delivered':
         this.#begin(change.pending ? OP.delivered : OP.deliveredDone, change)
         out.putText(change.consumer)
-        out.reserve(FIXED_BYTES)
         out.putInteger(change.count)
         out.putTime(change.atMs)
         out.putId(change.lastId)
@@ -141,7 +140,6 @@ export class ChangeWriter {
       case 'claimed':
         this.#begin(OP.claimed, change)
         out.putText(change.consumer)
-        out.reserve(FIXED_BYTES)
         out.putTime(change.atMs)
         out.putIds(change.ids)
         out.putNumbers(change.counts, change.ids.count)
@@ -168,14 +166,12 @@ export class ChangeWriter {
       case 'consumer-seen':
         this.#begin(OP.consumerSeen, change)
         out.putText(change.consumer)
-        out.reserve(FIXED_BYTES)
         out.putTime(change.seenMs)
         out.putTime(change.activeMs)
         return
       case 'consumer-created':
         this.#begin(OP.consumerCreated, change)
         out.putText(change.consumer)
-        out.reserve(FIXED_BYTES)
         out.putTime(change.atMs)
         return
       case 'consumer-deleted':
@@ -205,9 +201,7 @@ export class ChangeWriter {
     const out = this.#out
     out.putByte(op)
     out.putText(key)
-    out.reserve(FIXED_BYTES)
     out.putText(group)
-    out.reserve(FIXED_BYTES)
   }
 
   /** The op and the key. */
@@ -215,7 +209,6 @@ export class ChangeWriter {
     const out = this.#out
     out.putByte(op)
     out.putText(key)
-    out.reserve(FIXED_BYTES)
   }
 
   #writeOther(change: Exclude<Change | CrossChange, EntryAdded | GroupChange>): void {
@@ -246,7 +239,6 @@ export class ChangeWriter {
         this.#beginKey(OP.iidRecorded, change.key)
         out.putText(change.producer)
         out.putOnce(change.iid)
-        out.reserve(FIXED_BYTES)
         out.putStreamId(change.id)
         return
       case 'iid-repeated':
@@ -303,7 +295,6 @@ export class ChangeWriter {
         this.#beginKey(OP.keyCopied, change.key)
         out.putInteger(change.from)
         out.putText(change.toKey)
-        out.reserve(FIXED_BYTES)
         out.putInteger(change.to)
         return
       default:

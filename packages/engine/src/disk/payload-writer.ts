@@ -5,8 +5,8 @@
  *                                    ▲
  *                                  used
  *
- * What has a size that is known (`FIXED_BYTES` is more than all such parts of a change take together) is put where there is
- * room: `reserve` comes first. Texts and lists make their own.
+ * What has a size that is known is put where there is room: a change begins with `reserve(FIXED_BYTES)`, which is more than all
+ * such parts of it take together. Texts and lists make room for themselves, and for those parts once more.
  */
 import assert from 'node:assert'
 import { copyWords, WORDS_BYTES_MAX } from '../copy-words.ts'
@@ -137,7 +137,7 @@ export class PayloadWriter {
 
   putIds(ids: IdList): void {
     const { count } = ids
-    this.reserve(INTEGER_BYTES_MAX + count * ID_BYTES_MAX)
+    this.reserve(count * ID_BYTES_MAX + INTEGER_BYTES_MAX + FIXED_BYTES)
     this.putInteger(count)
     const cell = this.#cell
     for (let i = 0; i < count; i++) {
@@ -147,14 +147,14 @@ export class PayloadWriter {
   }
 
   putStreamIds(ids: readonly StreamId[]): void {
-    this.reserve(INTEGER_BYTES_MAX + ids.length * ID_BYTES_MAX)
+    this.reserve(ids.length * ID_BYTES_MAX + INTEGER_BYTES_MAX + FIXED_BYTES)
     this.putInteger(ids.length)
     for (let i = 0; i < ids.length; i++) this.putStreamId(ids[i]!)
   }
 
   /** The first `count` of them: how many there are is known already. */
   putNumbers(numbers: ArrayLike<number>, count: number): void {
-    this.reserve(count * NUMBER_BYTES_MAX)
+    this.reserve(count * NUMBER_BYTES_MAX + FIXED_BYTES)
     for (let i = 0; i < count; i++) this.putNumber(numbers[i])
   }
 
@@ -181,7 +181,7 @@ export class PayloadWriter {
   putOnce(text: string): void {
     const { length } = text
     // Twice its length also where a byte a character would do: room that is not used costs nothing.
-    this.reserve(length * 2 + FIXED_BYTES)
+    this.reserve(length * 2 + INTEGER_BYTES_MAX + FIXED_BYTES)
     const start = this.used
     this.putInteger(length * 2)
     const { bytes } = this
@@ -200,7 +200,7 @@ export class PayloadWriter {
   }
 
   putBytes(bytes: Uint8Array): void {
-    this.reserve(bytes.length + FIXED_BYTES)
+    this.reserve(bytes.length + INTEGER_BYTES_MAX + FIXED_BYTES)
     this.putInteger(bytes.length)
     this.bytes.set(bytes, this.used)
     this.used += bytes.length
