@@ -4,11 +4,13 @@
  */
 import { expect, it } from 'vitest'
 import { Seeded } from '../seeded.ts'
-import { CrashWorkload } from './testing/crash-workload.ts'
+import { CrashWorkload, recoverFrom } from './testing/crash-workload.ts'
 import { SimFs } from './testing/sim-fs.ts'
 
 const SEED = Number(process.env['MILLRACE_SEED'] ?? Math.floor(Math.random() * 2 ** 31))
 const RUNS = Number(process.env['MILLRACE_RUNS'] ?? 50)
+/** States of crashes in a recovery, of all workloads. */
+const DEEP_STATES = Math.ceil((20_000 * RUNS) / 50)
 const POLICIES = ['always', 'always', 'everysec', 'no'] as const
 
 async function workload(seed: number): Promise<CrashWorkload> {
@@ -58,3 +60,30 @@ it(
     expect(states).toBeGreaterThan(RUNS * 4000)
   },
 )
+
+it(`recovers from a crash while it recovers, seed ${SEED}`, { timeout: 3_600_000 }, async () => {
+  let states = 0
+  for (let run = 0; states < DEEP_STATES; run++) {
+    const seed = SEED + run
+    const work = await workload(seed)
+    const every = 97 + (run % 7)
+    for (const first of work.fs.crashStates({ seed, samples: 20, prefixes: 8, unitsMax: 4 })) {
+      if (first.number % every !== 0) continue
+      const before = work.required(first)
+      const { seq } = recoverFrom(first.fs)
+      const next = work.afterCrash(first.fs, seq)
+      await next.open()
+      next.turn()
+      await next.env.advance(2000)
+      next.store!.abandon()
+      for (const second of first.fs.crashStates({ seed, samples: 6, prefixes: 4, unitsMax: 2 })) {
+        const wrong = next.check(second, Math.max(before, next.required(second)))
+        if (wrong !== undefined) {
+          expect.fail(`seed ${seed}: ${wrong}; ${second.describe()}, after ${first.describe()}`)
+        }
+        states++
+      }
+    }
+  }
+  process.stdout.write(`${states} crash states of recoveries\n`)
+})

@@ -44,6 +44,13 @@ export class CrashWorkload {
     this.states.set(0, stateText(new Databases()))
   }
 
+  /** What goes on after a crash: `seq` groups were recovered, of those that this one has made. */
+  afterCrash(fs: SimFs, seq: number): CrashWorkload {
+    const next = new CrashWorkload(fs, this.#random, this.#options)
+    for (const [group, text] of this.states) if (group <= seq) next.states.set(group, text)
+    return next
+  }
+
   get policy(): FsyncPolicy {
     return this.#options.fsync ?? 'always'
   }
@@ -54,6 +61,8 @@ export class CrashWorkload {
     this.store = store
     this.#history = new RandomHistory(store.databases, this.#random)
     let told = store.journal.durableSeq
+    // What was recovered is shown from now on, and so it is durable.
+    this.fs.mark(`durable ${told}`)
     store.onChange = () => {
       const { durableSeq } = store.journal
       if (durableSeq > told) this.fs.mark(`durable ${durableSeq}`)
