@@ -18,6 +18,13 @@ interface ServeFlag {
 const serveFlags: readonly ServeFlag[] = [
   { flag: '--port <number>', name: 'port', help: 'TCP port; 0: a free one; off: none (default 6379)' },
   { flag: '--bind <address...>', name: 'bind', help: 'address to listen on, repeatable (default 127.0.0.1 and ::1)' },
+  { flag: '--dir <directory>', name: 'dir', help: 'where the data are kept (default: in memory only)' },
+  {
+    flag: '--appendfsync <always|everysec|no>',
+    name: 'appendfsync',
+    help: 'when what is acknowledged is on stable storage (default always: before)',
+  },
+  { flag: '--dbfilename <name>', name: 'dbfilename', help: 'told by CONFIG GET; snapshots have names of their own' },
   { flag: '--requirepass <password>', name: 'requirepass', help: "the default user's password" },
   { flag: '--acl <file>', name: 'aclfile', help: 'users and what they may do' },
   { flag: '--tls-port <number>', name: 'tls-port', help: 'TCP port for TLS' },

@@ -49,6 +49,27 @@ it('turns what is given into the options of a server', () => {
   })
 })
 
+it('keeps the data in a directory when one is given, and takes what only then means something', () => {
+  expect(
+    options(['appendfsync', 'everysec'], ['save', '900', '1'], ['dir', './data'], ['appendonly', 'yes']),
+  ).toMatchObject({
+    directory: './data',
+    config: { appendfsync: 'everysec', save: '900 1', appendonly: 'yes' },
+  })
+  expect(() => options(['appendfsync', 'always'])).toThrow(
+    '--appendfsync: appendfsync: this server keeps its data in memory only',
+  )
+  expect(() => options(['appendonly', 'yes'])).toThrow(
+    '--appendonly: appendonly: this server keeps its data in memory only',
+  )
+  expect(() => options(['save', '900', '1'])).toThrow('--save: save: this server keeps its data in memory only')
+  expect(() => options(['dir', 'd'], ['appendonly', 'no'])).toThrow(
+    'a server with a directory always writes its journal',
+  )
+  expect(() => options(['dir', 'd'], ['appendfsync', 'often'])).toThrow('always')
+  expect(() => options(['dir', 'd'], ['save', '900'])).toThrow('--save: save: Invalid save parameters')
+})
+
 it('takes the later of two values', () => {
   expect(options(['port', '1'], ['bind', '::1'], ['port', '2'], ['bind', '127.0.0.1'])).toMatchObject({
     port: 2,
@@ -113,7 +134,7 @@ it('says in one sentence what is wrong, and where', () => {
   expect(wrong('enable-module-command', 'yes')).toContain('no modules')
   expect(wrong('enable-module-command', 'local')).toContain('no modules')
   expect(wrong('enable-debug-command', 'maybe')).toContain('no, yes, local')
-  expect(wrong('dir', '/no/such')).toContain("Can't chdir to '/no/such': No such file or directory")
+  expect(wrong('dir', '')).toBe('--dir needs the path of a directory')
   expect(wrong('dbfilename', 'a/b')).toContain("dbfilename can't be a path, just a filename")
   expect(wrong('proto-max-bulk-len', '1mb')).toBe('nothing')
   expect(wrong('proto-max-bulk-len', '1000kb')).toContain('must be between 1048576 and 268435456 inclusive')

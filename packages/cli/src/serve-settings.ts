@@ -33,11 +33,14 @@ interface Draft {
   readonly settings: Partial<Settings>
   readonly tls: Partial<Writable<TlsOptions>>
   readonly config: Record<string, string>
+  /** The data are kept in a directory: other values are right then. */
+  readonly isKept: boolean
 }
 
 /** The options; throws a `UsageError`. */
 export function serverOptions(given: readonly Given[]): ServerOptions {
-  const draft: Draft = { options: {}, settings: {}, tls: {}, config: {} }
+  const isKept = given.some(({ name }) => name === 'dir')
+  const draft: Draft = { options: {}, settings: {}, tls: {}, config: {}, isKept }
   for (const one of given) {
     const read = readers[one.name]
     if (read === undefined) readParameter(draft, one)
@@ -63,6 +66,9 @@ const readers: Readonly<Record<string, (draft: Draft, given: Given) => void>> = 
   },
   aclfile({ options }, given) {
     options.aclFile = path(given)
+  },
+  dir({ options }, given) {
+    options.directory = path(given, 'a directory')
   },
   'tls-port'({ tls }, given) {
     tls.port = integer(given, 0, 65_535)
@@ -123,9 +129,9 @@ const readers: Readonly<Record<string, (draft: Draft, given: Given) => void>> = 
 }
 
 /** Anything else that CONFIG GET knows: its value is judged by the server's own table. */
-function readParameter({ config }: Draft, given: Given): void {
+function readParameter({ config, isKept }: Draft, given: Given): void {
   const text = given.words.join(' ')
-  const wrong = parameterProblem(given.name, text)
+  const wrong = parameterProblem(given.name, text, isKept)
   if (wrong !== undefined) throw new UsageError(`${given.origin}: ${wrong}`)
   config[given.name] = text
 }
@@ -151,9 +157,9 @@ function word(given: Given): string {
 }
 
 /** Paths are the file system's UTF-8. */
-function path(given: Given): string {
+function path(given: Given, what = 'a file'): string {
   const text = Buffer.from(word(given), 'latin1').toString('utf8')
-  if (text === '') throw problem(given, 'needs the path of a file')
+  if (text === '') throw problem(given, `needs the path of ${what}`)
   return text
 }
 

@@ -1,7 +1,7 @@
 /**
  * `millrace serve`: a server in this process, until a signal ends it.
  *
- *   started ──ready on …──► SIGTERM, SIGINT, SHUTDOWN ──► what was received is answered ──► ended (0)
+ *   loading ──ready on …──► SIGTERM, SIGINT, SHUTDOWN ──► what was received is answered ──► ended (0)
  *                               └ a second signal ──► ended at once (1)
  *                           SIGHUP ──► the TLS files are read again
  *                           an exception that nobody caught ──► told, then as a signal, but 1
@@ -17,6 +17,7 @@ const FAILED_CLOSE_MS = 1000
 export async function serve(options: ServerOptions): Promise<Server> {
   spaceCollections()
   const ending = new Ending()
+  ending.listen()
   const server = await Server.start({
     scripts: millraceScripts,
     log: logLine,
@@ -40,15 +41,19 @@ class Ending {
   #server: Server | undefined = undefined
   #hasBegun = false
 
-  /** From now on signals end this server. */
-  watch(server: Server): void {
-    this.#server = server
+  /** From now on signals end the process; as long as there is no server to end (it loads its data), at once. */
+  listen(): void {
     for (const signal of ['SIGTERM', 'SIGINT'] as const) {
       process.on(signal, () => {
         if (this.#hasBegun) process.exit(1)
         this.begin(0)
       })
     }
+  }
+
+  /** From now on they end this server first. */
+  watch(server: Server): void {
+    this.#server = server
     process.on('SIGHUP', () => {
       try {
         server.reloadTls()
@@ -69,8 +74,10 @@ class Ending {
     if (this.#hasBegun) return
     this.#hasBegun = true
     const limitMs = code === 0 ? undefined : FAILED_CLOSE_MS
+    // While it loads nothing has changed.
+    if (this.#server === undefined) process.exit(code)
     // A close that fails has nothing left to end in order.
-    this.#server!.close(limitMs).then(
+    this.#server.close(limitMs).then(
       () => process.exit(code),
       () => process.exit(1),
     )

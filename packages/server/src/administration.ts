@@ -5,6 +5,7 @@
  *   CONFIG SET ──► node limits, producers' limits, keyspace events, the default user's password
  *   refused by ACL, or a wrong password ──► the ACL's log, INFO's counts
  */
+import { resolve } from 'node:path'
 import type { RequestLimits } from '@millrace/protocol'
 import type { AclLogEntry } from './acl-log.ts'
 import type { Client } from './client.ts'
@@ -29,7 +30,9 @@ export function startTexts(options: ServerOptions): Record<string, string> {
     databases: options.databases === undefined ? undefined : String(options.databases),
     aclfile: options.aclFile,
     requirepass: options.password,
-    dir: process.cwd(),
+    dir: latin1(resolve(options.directory ?? '.')),
+    appendonly: options.directory === undefined ? undefined : 'yes',
+    appendfsync: options.directory === undefined ? undefined : 'always',
     'proto-max-bulk-len': requestLimits?.bulkBytesMax === undefined ? undefined : String(requestLimits.bulkBytesMax),
     'client-query-buffer-limit':
       requestLimits?.requestBytesMax === undefined ? undefined : String(requestLimits.requestBytesMax),
@@ -46,6 +49,11 @@ export function requestLimitsOf({ requestLimits }: ServerOptions, config: Config
     bulkBytesMax: config.number('proto-max-bulk-len'),
     requestBytesMax: config.number('client-query-buffer-limit'),
   }
+}
+
+/** Paths are the file system's UTF-8; here they are byte strings. */
+function latin1(path: string): string {
+  return Buffer.from(path, 'utf8').toString('latin1')
 }
 
 export function connectAdministration(server: ServerState): void {

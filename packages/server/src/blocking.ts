@@ -148,6 +148,9 @@ function unblocked(client: Client): void {
 }
 
 function goOn(client: Client): void {
-  client.connection.flush()
-  client.connection.resume()
+  const { connection, server } = client
+  // With a gate at the end of the round, when what this tells is written.
+  if (server.gate === undefined) connection.flush()
+  else server.flushSoon(connection)
+  connection.resume()
 }

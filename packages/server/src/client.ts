@@ -44,6 +44,8 @@ export interface Connection {
   close(how: 'after-reply' | 'now'): void
   /** Answers what it has received, and then ends it. */
   finish(): void
+  /** Sends what is held and has become safe; true when nothing more is held. */
+  letGo(): boolean
   /** Ends it when a deadline of it has passed. */
   checkDeadlines(nowMs: number): void
 }

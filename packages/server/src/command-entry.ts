@@ -18,6 +18,7 @@ export class CommandEntry {
   /** Refused to a monitor, which is a kind of replica to Redis. */
   readonly touchesKeys: boolean
   readonly deniesOutOfMemory: boolean
+  readonly runsWhileLoading: boolean
   readonly needsNoAuthentication: boolean
   readonly isRefusedInMulti: boolean
   /** Runs between MULTI and EXEC instead of being queued. */
@@ -41,6 +42,7 @@ export class CommandEntry {
     this.mayReplicate = mayReplicate.has(command.name)
     this.touchesKeys = this.isWrite || this.mayReplicate || has('readonly')
     this.deniesOutOfMemory = has('denyoom')
+    this.runsWhileLoading = has('loading')
     this.needsNoAuthentication = has('no_auth')
     this.isRefusedInMulti = has('no_multi')
     this.runsInMulti = runInMulti.has(command.name)

@@ -3,8 +3,6 @@
  * value is read from text is the parameter's kind; what it is at the start, a text too.
  */
 
-import { statSync } from 'node:fs'
-import { resolve } from 'node:path'
 import type { ServerOptions, Settings } from './options.ts'
 
 type NumberField = { [K in keyof Settings]: Settings[K] extends number ? K : never }[keyof Settings]
@@ -19,11 +17,19 @@ export type ParameterKind =
   /** Has a form of its own: `read` gives the canonical text, or says what is wrong. */
   | { readonly kind: 'special'; readonly read: (text: string) => { text: string } | { problem: string } }
 
+interface Restriction {
+  readonly values: readonly string[]
+  readonly reason: string
+}
+
 export type Parameter = ParameterKind & {
   readonly name: string
   readonly initial: string
   /** What CONFIG SET answers to other values than these: of a feature only one value may be here. */
-  readonly only?: { readonly values: readonly string[]; readonly reason: string }
+  readonly only?: Restriction
+  /** The same, of a server whose data are in memory only, and of one that keeps them in a directory. */
+  readonly onlyInMemory?: Restriction
+  readonly onlyKept?: Restriction
   /** Which of the running server's settings it is. */
   readonly field?: NumberField
   /** Given at the start and not changed later. */
@@ -52,7 +58,7 @@ const BULK_BYTES_MAX = 268_435_456n
 
 const yesOrNo = ['no', 'yes']
 const yesNoOrLocal = ['no', 'yes', 'local']
-const notPersisted = 'this server keeps its data in memory only'
+const notPersisted = 'this server keeps its data in memory only, as long as it has no directory (dir)'
 const eventClasses = 'Ag$lshzxeKEtmdn'
 
 function integer(name: string, initial: string, min: number, max: number | bigint): Parameter {
@@ -82,8 +88,8 @@ export const parameters: readonly Parameter[] = [
   { name: 'tls-ca-cert-file', initial: '', kind: 'text', option: 'tls' },
   fixed('unixsocket', '', 'unixSocket'),
   fixed('unixsocketperm', '0', 'unixSocketMode'),
-  // Told to clients that ask for them: nothing is written yet.
-  { name: 'dir', initial: '', kind: 'special', read: readDirectory, isImmutable: true },
+  fixed('dir', '', 'directory'),
+  // Told to clients that ask for it: snapshots have names of their own.
   { name: 'dbfilename', initial: 'dump.rdb', kind: 'special', read: readFileName, isImmutable: true },
   fixed('databases', '16', 'databases'),
   fixed('aclfile', '', 'aclFile'),
@@ -134,19 +140,29 @@ export const parameters: readonly Parameter[] = [
   integer('latency-monitor-threshold', '0', 0, INT64_MAX),
   { name: 'latency-tracking', initial: 'yes', kind: 'boolean' },
   { name: 'latency-tracking-info-percentiles', initial: '50 99 99.9', kind: 'special', read: readPercentiles },
-  { name: 'save', initial: '', kind: 'special', read: readSave },
+  {
+    name: 'save',
+    initial: '',
+    kind: 'special',
+    read: readSave,
+    onlyInMemory: { values: [''], reason: notPersisted },
+  },
+  { name: 'stop-writes-on-bgsave-error', initial: 'yes', kind: 'boolean' },
+  integer('auto-aof-rewrite-percentage', '100', 0, INT32_MAX),
+  bytes('auto-aof-rewrite-min-size', '67108864', 0, INT64_MAX),
   {
     name: 'appendonly',
     initial: 'no',
     kind: 'boolean',
-    only: { values: ['no'], reason: notPersisted },
+    onlyInMemory: { values: ['no'], reason: notPersisted },
+    onlyKept: { values: ['yes'], reason: 'a server with a directory always writes its journal' },
   },
   {
     name: 'appendfsync',
     initial: 'everysec',
     kind: 'choice',
     values: ['everysec', 'always', 'no'],
-    only: { values: ['everysec'], reason: notPersisted },
+    onlyInMemory: { values: ['everysec'], reason: notPersisted },
   },
 ]
 
@@ -222,22 +238,28 @@ function readPercentiles(text: string): { text: string } | { problem: string } {
   return { text: values.map(Number).join(' ') }
 }
 
-function readDirectory(text: string): { text: string } | { problem: string } {
-  const path = Buffer.from(text, 'latin1').toString('utf8')
-  const stats = statSync(path, { throwIfNoEntry: false })
-  if (stats?.isDirectory() === true) return { text: Buffer.from(resolve(path), 'utf8').toString('latin1') }
-  return {
-    problem: `Can't chdir to '${text}': ${stats === undefined ? 'No such file or directory' : 'Not a directory'}`,
-  }
-}
-
 function readFileName(text: string): { text: string } | { problem: string } {
   return text.includes('/') ? { problem: "dbfilename can't be a path, just a filename" } : { text }
 }
 
 function readSave(text: string): { text: string } | { problem: string } {
-  if (text === '') return { text }
-  return /^\d+ \d+( \d+ \d+)*$/.test(text) ? { problem: notPersisted } : { problem: 'Invalid save parameters' }
+  const words = text.split(' ').filter((word) => word !== '')
+  const isRight =
+    words.length % 2 === 0 && words.every((word, i) => /^\d{1,10}$/.test(word) && (i % 2 > 0 || +word > 0))
+  return isRight ? { text: words.join(' ') } : { problem: 'Invalid save parameters' }
+}
+
+export interface SavePoint {
+  readonly seconds: number
+  readonly changes: number
+}
+
+/** Of `save`: after so many seconds, if there were so many changes. */
+export function savePoints(text: string): SavePoint[] {
+  const words = text.split(' ').filter((word) => word !== '')
+  const points: SavePoint[] = []
+  for (let i = 0; i < words.length; i += 2) points.push({ seconds: Number(words[i]), changes: Number(words[i + 1]) })
+  return points
 }
 
 /** A Map: what Object.prototype has by name is no unit. */

@@ -26,6 +26,7 @@ const OUTPUT_LIMITS = 'client-output-buffer-limit'
 
 export class Config {
   readonly #settings: Settings
+  readonly #isKept: boolean
   readonly #parameters = new Map<string, Parameter>(parameters.map((parameter) => [parameter.name, parameter]))
   readonly #texts = new Map<string, string>()
   readonly #numbers = new Map<string, number>()
@@ -34,14 +35,17 @@ export class Config {
 
   /**
    * `given` are texts by name, of parameters that only the start can set too; throws a `ConfigError` for a bad one, and for one
-   * that has an option of its own. `told` is what those options were, and what else the start knows.
+   * that has an option of its own. `told` is what those options were, and what else the start knows. `isKept`: the data are
+   * kept in a directory.
    */
   constructor(
     settings: Settings,
     given: Readonly<Record<string, string>> = {},
     told: Readonly<Record<string, string>> = {},
+    isKept = false,
   ) {
     this.#settings = settings
+    this.#isKept = isKept
     for (const parameter of parameters) {
       const { field, initial } = parameter
       this.#keep(parameter, field === undefined ? initial : String(settings[field]))
@@ -55,7 +59,7 @@ export class Config {
       if (parameter.option !== undefined) {
         throw new ConfigError(`'${name}' would only be told: the option '${parameter.option}' is what counts`)
       }
-      this.#keep(parameter, readValue(parameter, text))
+      this.#keep(parameter, this.#read(parameter, text))
     }
     for (const parameter of parameters) this.#apply(parameter)
   }
@@ -109,7 +113,7 @@ export class Config {
       const parameter = this.#parameters.get(name.toLowerCase())!
       if (changed.has(parameter)) throw refused(parameter, 'duplicate parameter')
       if (parameter.isImmutable === true) throw refused(parameter, "can't set immutable config")
-      changed.set(parameter, readValue(parameter, text))
+      changed.set(parameter, this.#read(parameter, text))
     }
     const wanted = new Map(Array.from(changed, ([{ name }, text]) => [name, text]))
     for (const check of this.#checks) check(wanted)
@@ -118,6 +122,14 @@ export class Config {
       this.#apply(parameter)
       for (const listener of this.#listeners) listener(parameter.name, this.text(parameter.name))
     }
+  }
+
+  /** The canonical text of a value, or a `ConfigError`. */
+  #read(parameter: Parameter, text: string): string {
+    const value = readKind(parameter, text)
+    const only = parameter.only ?? (this.#isKept ? parameter.onlyKept : parameter.onlyInMemory)
+    if (only !== undefined && !only.values.includes(value)) throw refused(parameter, only.reason)
+    return value
   }
 
   #keep({ name }: Parameter, value: string): void {
@@ -133,14 +145,6 @@ export class Config {
     this.#settings.outputBytesMax = limits.get('normal')!.hardBytes || Infinity
     this.#settings.outputBytesPubSubMax = limits.get('pubsub')!.hardBytes || Infinity
   }
-}
-
-/** The canonical text of a value, or a `ConfigError`. */
-function readValue(parameter: Parameter, text: string): string {
-  const value = readKind(parameter, text)
-  const { only } = parameter
-  if (only !== undefined && !only.values.includes(value)) throw refused(parameter, only.reason)
-  return value
 }
 
 function readKind(parameter: Parameter, text: string): string {

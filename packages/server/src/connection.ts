@@ -5,12 +5,13 @@
  *                          │ budget used up: the rest in a later turn, after the others had theirs
  *                          │ client waits (blocked, held): the rest when it is served
  *                          │ long reply: told in steps, the rest after its end
- *                          └ too much unsent output: nothing is run or read until it is sent
+ *                          └ too much output unsent, or held until it is safe: nothing is run or read until it is sent
  *
  * What arrives while requests wait is queued; reading stops when that is more than a little. A blocked client is read on for a
  * while, since that is how its end is noticed.
  *
- *   open ──close('after-reply')──► ending: replies are sent, what still comes is thrown away ──peer's end, a second──► closed
+ *   open ──close('after-reply')──► ending: replies are sent (those that are held when they are safe), what still comes is
+ *     │                                    thrown away ──peer's end, a second────────────────────────────────────────► closed
  *     └──────────close('now'), error, limit───────────────────────────────────────────────────────────────────────────► closed
  */
 import type { Socket } from 'node:net'
@@ -114,8 +115,19 @@ export class SocketConnection implements Connection, SharedReader {
   flush(): void {
     if (this.#isEnding || this.#output.flush()) return
     const bytes = this.outputBytes + this.client.reply.length
-    this.client.server.log(`Closed ${this.address}: it doesn't read its replies, ${bytes} bytes wait`)
+    const why = this.#output.heldSinceMs === undefined ? "it doesn't read its replies" : 'its replies wait for the disk'
+    this.client.server.log(`Closed ${this.address}: ${why}, ${bytes} bytes wait`)
     this.close('now')
+  }
+
+  letGo(): boolean {
+    const isAll = this.#output.letGo(this.client.server.gate!.safeGroup)
+    // From now on it is the peer that is waited for.
+    if (this.#isDraining) this.#fullSinceMs = this.client.server.nowMs
+    if (this.#isEnding) {
+      if (isAll && !this.#socket.destroyed) this.#end()
+    } else this.#goOnIfSent()
+    return isAll
   }
 
   resume(): void {
@@ -127,6 +139,7 @@ export class SocketConnection implements Connection, SharedReader {
       this.#isEnding = true
       this.#socket.destroy()
       this.#leave()
+      this.#output.drop()
       this.#output.count()
       return
     }
@@ -134,6 +147,14 @@ export class SocketConnection implements Connection, SharedReader {
     this.flush()
     this.#isEnding = true
     this.#leave()
+    if (this.#output.heldSinceMs === undefined) return this.#end()
+    const { server } = this.client
+    const lingering = server.connections.size - server.clients.size
+    if (lingering > Math.max(LINGERING_MAX, server.settings.maxClients)) this.#socket.destroy()
+  }
+
+  /** Ends the socket behind all that was sent. */
+  #end(): void {
     const { server } = this.client
     const lingering = server.connections.size - server.clients.size
     if (this.#socket.destroyed || lingering > LINGERING_MAX) {
@@ -155,7 +176,10 @@ export class SocketConnection implements Connection, SharedReader {
   checkDeadlines(nowMs: number): void {
     const { client } = this
     const { settings, isOpen } = client.server
-    if (this.#isEnding) {
+    const { heldSinceMs } = this.#output
+    if (heldSinceMs !== undefined) {
+      if (nowMs - heldSinceMs > settings.heldMs) this.#endFor('its replies could not be made safe in time')
+    } else if (this.#isEnding) {
       const limitMs = this.#output.unsent === 0 ? LINGER_MS : this.#unreadMsMax()
       if (nowMs - this.#endingSinceMs > limitMs) this.#socket.destroy()
     } else if (!client.isAuthenticated && !isOpen && nowMs - client.createdMs > settings.handshakeMs) {
@@ -249,7 +273,8 @@ export class SocketConnection implements Connection, SharedReader {
     if (this.#isEnding) return
     this.#parser.keep()
     this.#countInput()
-    if (client.reply.length > 0) client.server.flushSoon(this)
+    // Without a reply there may be a change, which is to be written.
+    if (client.reply.length > 0 || client.server.gate !== undefined) client.server.flushSoon(this)
   }
 
   #fail(error: unknown): void {
@@ -343,21 +368,29 @@ export class SocketConnection implements Connection, SharedReader {
 
   /** Whether too much is unsent to go on; then the turn goes on when it is sent. */
   #isFull(): boolean {
-    const { client } = this
-    const { unsent } = this.#output
-    if (unsent === 0) return false
-    // Below its own mark a socket doesn't tell when all is sent; that is 16 KiB, from Node 22 on 64.
-    if (unsent <= Math.max(UNAUTHENTICATED_OUTPUT_BYTES_HIGH, this.#socket.writableHighWaterMark)) return false
-    const isKnown = client.isAuthenticated || client.server.isOpen
-    if (isKnown && unsent <= client.server.settings.outputBytesHigh) return false
+    if (!this.#isOverfull()) return false
     this.#isDraining = true
-    this.#fullSinceMs = client.server.nowMs
+    this.#fullSinceMs = this.client.server.nowMs
     return true
+  }
+
+  #isOverfull(): boolean {
+    const { client } = this
+    const { waiting } = this.#output
+    if (waiting === 0) return false
+    // Below its own mark a socket doesn't tell when all is sent; that is 16 KiB, from Node 22 on 64.
+    if (waiting <= Math.max(UNAUTHENTICATED_OUTPUT_BYTES_HIGH, this.#socket.writableHighWaterMark)) return false
+    const isKnown = client.isAuthenticated || client.server.isOpen
+    return !isKnown || waiting > client.server.settings.outputBytesHigh
   }
 
   #drained(): void {
     this.#output.drained()
-    if (!this.#isDraining) return
+    this.#goOnIfSent()
+  }
+
+  #goOnIfSent(): void {
+    if (!this.#isDraining || this.#isOverfull()) return
     this.#isDraining = false
     if (this.#partialSinceMs > 0) this.#partialSinceMs = this.client.server.env.nowMs()
     this.#later()
@@ -372,8 +405,10 @@ export class SocketConnection implements Connection, SharedReader {
   /** The peer has sent its last byte. As Redis: what came before is answered, but who waits is not waited for. */
   #peerEnded(): void {
     this.#isLast = true
-    if (this.#isEnding) this.#socket.destroySoon()
-    else if (this.client.isWaiting) this.close('now')
+    if (this.#isEnding) {
+      // What is held is still to be sent, and its end follows that.
+      if (this.#output.heldSinceMs === undefined) this.#socket.destroySoon()
+    } else if (this.client.isWaiting) this.close('now')
     else if (!this.#isBusy()) this.close('after-reply')
   }
 
@@ -408,6 +443,7 @@ export class SocketConnection implements Connection, SharedReader {
   #closed(): void {
     this.#isEnding = true
     this.#leave()
+    this.#output.drop()
     this.#output.count()
     this.client.server.connections.delete(this)
   }

@@ -181,12 +181,18 @@ function refusalOf(client: Client, entry: CommandEntry, request: Request): strin
   if (server.settings.maxMemoryBytes > 0 && asksForMemory(client, entry) && server.isOutOfMemory) {
     return lines.outOfMemory
   }
+  const { keeper } = server
+  if (keeper !== undefined) {
+    const line = keeper.refusalOf(client, entry)
+    if (line !== undefined) return line
+  }
   if (client.subscriptionCount > 0 && client.reply.protocol === 2 && !entry.isForSubscribers) {
     return (
       `ERR Can't execute '${entry.command.name}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET ` +
       'are allowed in this context'
     )
   }
+  if (keeper?.loading !== undefined && !entry.runsWhileLoading) return lines.loading
   if (server.monitor !== undefined && entry.touchesKeys && server.monitors.has(client)) return lines.monitor
   return undefined
 }

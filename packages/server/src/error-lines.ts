@@ -24,9 +24,19 @@ export const lines = {
   badId: 'ERR Invalid stream ID specified as stream command argument',
   outOfMemory: "OOM command not allowed when used memory > 'maxmemory'.",
   monitor: "ERR Replica can't interact with the keyspace",
+  loading: 'LOADING Redis is loading the dataset in memory',
+  misconfSnapshot:
+    "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. Commands that may modify " +
+    'the data set are disabled, because this instance is configured to report errors during writes if RDB snapshotting fails ' +
+    '(stop-writes-on-bgsave-error option). Please check the Redis logs for details about the RDB error.',
   noAuth: 'NOAUTH Authentication required.',
   execAbort: 'EXECABORT Transaction discarded because of previous errors.',
 } as const
+
+/** Writes are refused, as the journal cannot be written for this reason. */
+export function misconfJournal(reason: string): string {
+  return `MISCONF Errors writing to the AOF file: ${reason}`
+}
 
 /** What the engine's codes are to a Redis client. Commands catch those whose line depends on the command or its arguments. */
 const engineLines: Readonly<Partial<Record<EngineErrorCode, string>>> = {

@@ -9,10 +9,11 @@
 import { cpus, totalmem } from 'node:os'
 import { getHeapStatistics } from 'node:v8'
 import type { Client } from './client.ts'
+import { persistenceFields } from './persistence-info.ts'
 import type { ServerState } from './server-state.ts'
 import { REDIS_VERSION } from './version.ts'
 
-type Field = readonly [name: string, value: string | number]
+export type Field = readonly [name: string, value: string | number]
 
 const sections: Readonly<
   Record<string, { title: string; isDefault: boolean; fields: (server: ServerState) => Field[] }>
@@ -155,28 +156,6 @@ function human(bytes: number): string {
   let unit = 0
   for (; value >= 1024 && unit < units.length - 1; unit++) value /= 1024
   return `${value.toFixed(2)}${units[unit]}`
-}
-
-function persistenceFields(server: ServerState): Field[] {
-  return [
-    ['loading', 0],
-    ['async_loading', 0],
-    ['rdb_changes_since_last_save', server.databases.changeCount],
-    ['rdb_bgsave_in_progress', 0],
-    ['rdb_last_save_time', Math.floor(server.startedMs / 1000)],
-    ['rdb_last_bgsave_status', 'ok'],
-    ['rdb_last_bgsave_time_sec', -1],
-    ['rdb_current_bgsave_time_sec', -1],
-    ['rdb_saves', 0],
-    ['aof_enabled', 0],
-    ['aof_rewrite_in_progress', 0],
-    ['aof_rewrite_scheduled', 0],
-    ['aof_last_rewrite_time_sec', -1],
-    ['aof_current_rewrite_time_sec', -1],
-    ['aof_last_bgrewrite_status', 'ok'],
-    ['aof_last_write_status', 'ok'],
-    ['module_fork_in_progress', 0],
-  ]
 }
 
 function statsFields(server: ServerState): Field[] {

@@ -135,6 +135,8 @@ class Calls implements ScriptContext {
       throw new ReplyError(refusalLine(denial))
     }
     if (entry.deniesOutOfMemory && server.isOutOfMemory) throw new ReplyError(lines.outOfMemory)
+    const refusal = server.keeper?.refusalOf(client, entry)
+    if (refusal !== undefined) throw new ReplyError(refusal)
     return entry
   }
 }

@@ -8,6 +8,7 @@
 import { getHeapStatistics } from 'node:v8'
 import type { Env } from '@millrace/engine'
 import type { RequestLimits } from '@millrace/protocol'
+import type { OpenDurability } from './durability.ts'
 import type { NativeScript } from './native-scripts.ts'
 
 /** PEM: read at the start, at `reloadTls`, and when CONFIG SET names others (`tls-cert-file`, `tls-key-file`, `tls-ca-cert-file`). */
@@ -56,6 +57,10 @@ export interface ServerOptions {
   readonly shutdown?: () => void
   /** What EVAL and EVALSHA know (native-scripts.ts); any other script is refused. Default none. */
   readonly scripts?: readonly NativeScript[]
+  /** Where the data are kept. Default: in memory only. */
+  readonly directory?: string
+  /** What keeps the data in `directory`. */
+  readonly openDurability?: OpenDurability
   /** The engine's world. Default `nodeEnv`. */
   readonly env?: Env
 }
@@ -75,6 +80,8 @@ export interface Settings {
   requestMs: number
   /** How long so many replies may be left unread that no more requests are run; 64 KiB a second are fast enough. Default 60,000. */
   unreadMs: number
+  /** How long a reply may be held until what it tells is safe; then its client is closed. Default 60,000. */
+  heldMs: number
   /** Bytes of data beyond which commands that need memory are refused; 0: no limit. Default 0. Redis: maxmemory. */
   maxMemoryBytes: number
   /** Bytes of requests of all clients that wait to be whole, or to be run. Default a quarter of the heap's limit. */
@@ -106,6 +113,7 @@ export function settingsOf(options: ServerOptions): Settings {
     handshakeMs: 10_000,
     requestMs: 30_000,
     unreadMs: 60_000,
+    heldMs: 60_000,
     maxMemoryBytes: options.maxMemoryBytes ?? 0,
     inputBytesTotalMax: quarterOfHeap,
     outputBytesTotalMax: quarterOfHeap,

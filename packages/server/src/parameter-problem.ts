@@ -2,11 +2,14 @@
 import { Config, ConfigError } from './config.ts'
 import { settingsOf } from './options.ts'
 
-/** A sentence, or undefined when the server knows the parameter and takes the value. */
-export function parameterProblem(name: string, text: string): string | undefined {
+/**
+ * A sentence, or undefined when the server knows the parameter and takes the value. `isKept`: it is one that keeps its data in a
+ * directory.
+ */
+export function parameterProblem(name: string, text: string, isKept = false): string | undefined {
   try {
     // A configuration that nobody uses: only its judgement is wanted.
-    const trial = new Config(settingsOf({}), { [name]: text })
+    const trial = new Config(settingsOf({}), { [name]: text }, {}, isKept)
     return trial.has(name) ? undefined : `Unknown parameter '${name}'`
   } catch (error) {
     if (error instanceof ConfigError)

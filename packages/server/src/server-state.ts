@@ -15,11 +15,13 @@ import type { Client, Connection } from './client.ts'
 import type { CommandTable } from './command-table.ts'
 import type { Command } from './command.ts'
 import { Config } from './config.ts'
+import { Keeper } from './keeper.ts'
 import { KeyspaceEvents, type EventClass } from './keyspace-events.ts'
 import { Monitors } from './monitors.ts'
 import { NativeScripts } from './native-scripts.ts'
 import { settingsOf, type ServerOptions, type Settings } from './options.ts'
 import { PubSub } from './pub-sub.ts'
+import type { ReplyGate } from './reply-gate.ts'
 import { ServerTimers } from './server-timers.ts'
 import { Statistics } from './statistics.ts'
 
@@ -73,6 +75,9 @@ export class ServerState {
   readonly statistics: Statistics
   readonly keyspaceEvents: KeyspaceEvents
   readonly scripts: NativeScripts
+  /** Of a server with a directory: what keeps the data there, and what holds replies until they are safe. */
+  keeper: Keeper | undefined = undefined
+  gate: ReplyGate | undefined = undefined
   readonly startedMs: number
   /** What tells this run of the server from any other. */
   readonly runId = randomBytes(20).toString('hex')
@@ -108,7 +113,7 @@ export class ServerState {
 
   constructor(options: ServerOptions, commands: CommandTable) {
     this.settings = settingsOf(options)
-    this.config = new Config(this.settings, options.config, startTexts(options))
+    this.config = new Config(this.settings, options.config, startTexts(options), options.directory !== undefined)
     this.options = { ...options, requestLimits: requestLimitsOf(options, this.config) }
     this.statistics = new Statistics(this.config)
     this.monitors = new Monitors(this)
@@ -126,6 +131,10 @@ export class ServerState {
     this.scripts = new NativeScripts(options.scripts)
     for (let i = 0; i < this.databases.count; i++) this.waiters.push(new Waiters(this.databases.at(i)))
     this.timers = new ServerTimers(this)
+    const { directory, openDurability } = options
+    if (directory !== undefined && openDurability !== undefined) {
+      this.keeper = new Keeper(this, directory, openDurability)
+    }
     connectAdministration(this)
   }
 
@@ -202,8 +211,9 @@ export class ServerState {
    */
   flushSoon(connection: { flush(): void }): void {
     const due = this.#toFlush.push(connection)
-    if (due === FLUSHED_TOGETHER) this.flushAll()
-    else if (due === 1) setImmediate(this.#flushDue)
+    if (due === 1) setImmediate(this.#flushDue)
+    // With a gate, all changes of a round are written together.
+    else if (due === FLUSHED_TOGETHER && this.gate === undefined) this.flushAll()
   }
 
   /** Sends what `flushSoon` has put off. */
@@ -211,6 +221,7 @@ export class ServerState {
     const due = this.#toFlush
     if (due.length === 0) return
     this.#toFlush = []
+    this.gate?.commit()
     for (let i = 0; i < due.length; i++) due[i]!.flush()
   }
 

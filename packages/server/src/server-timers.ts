@@ -4,7 +4,9 @@
  *   alarm     ──► the earliest deadline of all who wait ──► they are served or told, the next deadline is set
  *   pendulum  ──► ten times a second: keys that have expired are removed (a bounded number, then again), and producers' IDs
  *              │                      (XADD IDMP) whose time is over forgotten, also in streams that nobody looks at
- *              └► once a second: connections look at their deadlines, and what went through is told as rates (traffic.ts)
+ *              ├► what nobody was answered for is written (reply-gate.ts)
+ *              └► once a second: connections look at their deadlines, a snapshot may begin (keeper.ts), and what went through is
+ *                               told as rates (traffic.ts)
  */
 import { expireIids, type CancelTimer, type Database } from '@millrace/engine'
 import type { ServerState } from './server-state.ts'
@@ -75,13 +77,16 @@ export class ServerTimers {
     this.#pendulum = server.env.setBackgroundTimer(SWING_MS, () => this.#swing())
     server.tick()
     if (server.pause !== undefined && server.nowMs >= server.pause.untilMs) server.unpause()
-    // As Redis: while clients are paused, no key expires by itself.
-    if (server.pause === undefined) {
+    // As Redis: while clients are paused, no key expires by itself. While data load, they are somebody else's.
+    if (server.pause === undefined && server.keeper?.loading === undefined) {
       this.#removeExpired()
       for (const [, database] of server.databases.made()) this.#forgetIids(database)
     }
+    // What nobody was answered for.
+    server.gate?.commit()
     if (++this.#swings % SWINGS_PER_CHECK !== 0) return
     for (const connection of server.connections) connection.checkDeadlines(server.nowMs)
+    server.keeper?.tick(server.nowMs)
     server.statistics.traffic.sample(server.commands.calls, server.nowMs)
   }
 

@@ -1,7 +1,7 @@
 /**
  * A server: databases, command table and listeners put together.
  *
- *   starting ──listen──► ready ──close()──► closing (no new clients, what was received is answered) ──► closed
+ *   starting ──listen──► loading ──► ready ──close()──► closing (no new clients, what was received is answered) ──► closed
  */
 import { isIP } from 'node:net'
 import { CommandTable } from './command-table.ts'
@@ -50,11 +50,22 @@ export class Server {
       throw new ListenError('There is nothing to listen on: no port, no TLS port, no Unix socket')
     state.timers.start()
     const server = new Server(state, listeners)
+    state.shutDown = options.shutdown ?? (() => void server.close())
     if (options.port !== false) state.config.tell('port', String(server.port))
     if (options.tls !== undefined) state.config.tell('tls-port', String(server.tlsPort))
     state.config.onCheck((wanted) => server.#useTlsFiles(wanted))
-    state.shutDown = options.shutdown ?? (() => void server.close())
+    await server.#load()
     return server
+  }
+
+  /** Clients may connect meanwhile, and are told LOADING. */
+  async #load(): Promise<void> {
+    try {
+      await this.state.keeper?.open()
+    } catch (error) {
+      await this.close(0)
+      throw error
+    }
   }
 
   /** Of the first TCP listener without TLS. */
@@ -111,6 +122,7 @@ export class Server {
     // A destroyed socket tells its end a little later.
     while (state.connections.size > 0) await new Promise((resolve) => setImmediate(resolve))
     state.timers.stop()
+    await state.keeper?.close()
   }
 
   async #untilEmpty(limitMs: number): Promise<void> {

@@ -3,6 +3,7 @@ import type { Request } from '@millrace/protocol'
 import type { Client } from '../client.ts'
 import type { Command } from '../command.ts'
 import { lines, ReplyError } from '../error-lines.ts'
+import type { Keeper } from '../keeper.ts'
 
 export const durabilityCommands: readonly Command[] = [
   {
@@ -15,8 +16,8 @@ export const durabilityCommands: readonly Command[] = [
     flags: ['admin', 'noscript', 'no_async_loading', 'no_multi'],
     categories: [],
     keys: [],
-    differs: 'Refused: data are in memory only.',
-    run: refuseToSave,
+    differs: 'Refused without a directory.',
+    run: save,
   },
   {
     name: 'bgsave',
@@ -29,7 +30,7 @@ export const durabilityCommands: readonly Command[] = [
     categories: [],
     keys: [],
     arguments: [{ name: 'schedule', type: 'pure-token', token: 'SCHEDULE', isOptional: true, since: '3.2.2' }],
-    differs: 'Refused: data are in memory only.',
+    differs: 'Refused without a directory. Nothing is forked: the snapshot is written in slices of the same process.',
     run: saveInBackground,
   },
   {
@@ -42,8 +43,8 @@ export const durabilityCommands: readonly Command[] = [
     flags: ['admin', 'noscript', 'no_async_loading'],
     categories: [],
     keys: [],
-    differs: 'Refused: data are in memory only.',
-    run: refuseToSave,
+    differs: 'Refused without a directory. What it writes is a snapshot, as BGSAVE does; the journal before it goes.',
+    run: rewriteJournal,
   },
   {
     name: 'lastsave',
@@ -56,7 +57,7 @@ export const durabilityCommands: readonly Command[] = [
     categories: ['admin', 'dangerous'],
     keys: [],
     tips: ['nondeterministic_output'],
-    differs: 'Nothing is saved: it is the time of the start.',
+    differs: 'Without a directory it is the time of the start.',
     run: lastSave,
   },
   {
@@ -85,22 +86,68 @@ export const durabilityCommands: readonly Command[] = [
       { name: 'abort', type: 'pure-token', token: 'ABORT', isOptional: true, since: '7.0.0' },
     ],
     differs:
-      'SAVE is refused: data are in memory only. NOW and FORCE change nothing, there are no replicas to wait for.',
+      'SAVE is refused without a directory; without it no snapshot is written, as the journal has everything. NOW changes nothing: there are no replicas to wait for.',
     run: shutDown,
   },
 ]
 
-function saveInBackground(_client: Client, request: Request): void {
-  if (request.count > 2 || (request.count === 2 && !request.is(1, 'SCHEDULE'))) throw new ReplyError(lines.syntax)
-  refuseToSave()
+const RUNNING = 'ERR Background save already in progress'
+const OTHER_RUNNING =
+  "ERR Another child process is active (AOF?): can't BGSAVE right now. Use BGSAVE SCHEDULE in order to schedule a BGSAVE " +
+  'whenever possible.'
+
+/** What keeps the data, or an error: there is nothing of the kind. */
+function keeperOf({ server }: Client): Keeper {
+  if (server.keeper === undefined) {
+    throw new ReplyError('ERR this server keeps its data in memory only and cannot save them')
+  }
+  return server.keeper
 }
 
-function refuseToSave(): void {
-  throw new ReplyError('ERR this server keeps its data in memory only and cannot save them')
+function save(client: Client): void {
+  const keeper = keeperOf(client)
+  if (keeper.running !== undefined) throw new ReplyError(RUNNING)
+  try {
+    keeper.saveNow()
+  } catch (error) {
+    client.server.log(`SAVE failed: ${error instanceof Error ? error.message : String(error)}`)
+    // As Redis, whose reason is in its log as well.
+    throw new ReplyError('ERR')
+  }
+  client.reply.ok()
+}
+
+function saveInBackground(client: Client, request: Request): void {
+  const isScheduled = request.count === 2 && request.is(1, 'SCHEDULE')
+  if (request.count > 1 && !isScheduled) throw new ReplyError(lines.syntax)
+  const keeper = keeperOf(client)
+  if (keeper.running === 'save') throw new ReplyError(RUNNING)
+  // As Redis: a transaction is to be over before.
+  if (keeper.running === 'rewrite' || client.isExecuting) {
+    if (!isScheduled && !client.isExecuting) throw new ReplyError(OTHER_RUNNING)
+    keeper.schedule('save')
+    return client.reply.simple('Background saving scheduled')
+  }
+  keeper.begin('save')
+  client.reply.simple('Background saving started')
+}
+
+/** What the journal holds goes into a snapshot: the same as a BGSAVE, and told apart as in Redis. */
+function rewriteJournal(client: Client): void {
+  const keeper = keeperOf(client)
+  if (keeper.running === 'rewrite') {
+    throw new ReplyError('ERR Background append only file rewriting already in progress')
+  }
+  if (keeper.running === 'save' || client.isExecuting) {
+    keeper.schedule('rewrite')
+    return client.reply.simple('Background append only file rewriting scheduled')
+  }
+  keeper.begin('rewrite')
+  client.reply.simple('Background append only file rewriting started')
 }
 
 function lastSave({ server, reply }: Client): void {
-  reply.integer(Math.floor(server.startedMs / 1000))
+  reply.integer(Math.floor((server.keeper?.info()?.snapshot.lastMs ?? server.startedMs) / 1000))
 }
 
 function shutDown(client: Client, request: Request): void {
@@ -112,9 +159,20 @@ function shutDown(client: Client, request: Request): void {
     throw new ReplyError(lines.syntax)
   }
   if (isAbort) throw new ReplyError('ERR No shutdown in progress.')
-  if (options.has('save')) refuseToSave()
+  if (options.has('save')) saveAtTheEnd(client, options.has('force'))
   // As Redis: no reply, the connection ends.
   client.server.shutDown()
 }
 
 const shutdownOptions = new Set(['nosave', 'save', 'now', 'force', 'abort'])
+
+function saveAtTheEnd(client: Client, isForced: boolean): void {
+  const keeper = keeperOf(client)
+  if (keeper.loading !== undefined) return
+  try {
+    keeper.saveNow()
+  } catch (error) {
+    client.server.log(`The last snapshot failed: ${error instanceof Error ? error.message : String(error)}`)
+    if (!isForced) throw new ReplyError('ERR Errors trying to SHUTDOWN. Check logs.')
+  }
+}

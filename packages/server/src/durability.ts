@@ -1,0 +1,82 @@
+/**
+ * What a server asks of whoever keeps its data on disk. The engine's `Store` is one; the interface is what of it matters here,
+ * so that the server's part can be tested against a disk that is slow, full or broken whenever a test says so.
+ *
+ *   commands ──changes──► databases ──► recorded
+ *   end of a turn ──commit()──► one group, written; its number
+ *   safeSeq ≥ that number ──onChange()──► what tells of that group may leave (reply-gate.ts)
+ *
+ * Numbers only grow. What is numbered up to `safeSeq` is as safe as the policy promises: with `always` on stable storage, with
+ * the others in the operating system's hands.
+ */
+import type { Databases, FsyncPolicy, LoadProgress, Refusal } from '@millrace/engine'
+
+/** Of `appendfsync`, whose values are checked where it is set. */
+export function fsyncPolicyOf(text: string): FsyncPolicy {
+  return text === 'everysec' || text === 'no' ? text : 'always'
+}
+
+export interface SnapshotInfo {
+  /** One is being written. */
+  readonly isRunning: boolean
+  /** When the last one that succeeded was taken; undefined: none since the start. */
+  readonly lastMs: number | undefined
+  /** How the last one ended; undefined: none has. */
+  readonly lastFailed: boolean | undefined
+  readonly lastDurationMs: number | undefined
+  readonly runningSinceMs: number | undefined
+  /** How many have succeeded. */
+  readonly count: number
+  /** Changes behind the last one. */
+  readonly changesBehind: number
+}
+
+export interface JournalInfo {
+  /** Bytes of the snapshot and of the journal behind it. */
+  readonly bytes: number
+  /** Bytes when the last snapshot was done. */
+  readonly baseBytes: number
+  /** Written, and not on stable storage yet. */
+  readonly unsyncedBytes: number
+  /** How long the oldest of these has waited. */
+  readonly unsyncedMs: number
+  readonly isSyncing: boolean
+  /** How often something had to wait since the disk was behind. */
+  readonly delayedSyncs: number
+  readonly lastWriteFailed: boolean
+}
+
+export interface DurabilityInfo {
+  readonly snapshot: SnapshotInfo
+  readonly journal: JournalInfo
+}
+
+export interface Durability {
+  /** Writes what was recorded since the last call, as one group; returns where `safeSeq` has to come for it. */
+  commit(): number
+  readonly safeSeq: number
+  /** Called when `safeSeq` or `refusal` has changed. */
+  onChange: () => void
+  /** Why commands are refused: those that make the data larger (`growing`), or all that change them. */
+  readonly refusal: Refusal | undefined
+  /** May be changed at any time, for what is committed from then on. */
+  fsync: FsyncPolicy
+  /** One at a time; rejects when it could not be written. */
+  snapshot(): Promise<void>
+  /** As `snapshot`, and nothing else happens meanwhile. */
+  snapshotNow(): void
+  info(): DurabilityInfo
+  /** Makes all of it durable and ends in order. */
+  close(): Promise<void>
+}
+
+export interface DurabilityStart {
+  readonly directory: string
+  readonly fsync: FsyncPolicy
+  readonly onProgress: (progress: LoadProgress) => void
+  /** A line for the operator. */
+  readonly log: (line: string) => void
+}
+
+/** Reads what is in the directory into the databases, which are empty, and records their changes from then on. */
+export type OpenDurability = (databases: Databases, start: DurabilityStart) => Promise<Durability>

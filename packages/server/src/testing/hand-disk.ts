@@ -1,0 +1,134 @@
+/**
+ * A durability for tests, on a disk that does what it is told: groups are written, and safe when the test says so.
+ *
+ *   commit() ──► written, 1 2 3 …            makeSafe() ──► safeSeq = all that is written ──► onChange
+ */
+import type { Databases, FsyncPolicy, LoadProgress, Refusal } from '@millrace/engine'
+import type { Durability, DurabilityInfo, DurabilityStart, OpenDurability } from '../durability.ts'
+
+interface Settling {
+  readonly resolve: () => void
+  readonly reject: (error: Error) => void
+}
+
+export class HandDisk implements Durability {
+  onChange: () => void = () => undefined
+  refusal: Refusal | undefined = undefined
+  fsync: FsyncPolicy = 'always'
+  safeSeq = 0
+  /** What is committed is safe at once, as with `everysec`. */
+  isQuick = false
+  /** Changes in each group. */
+  readonly groups: number[] = []
+  isClosed = false
+  /** The next snapshots fail. */
+  isBroken = false
+  snapshots = 0
+  journalBytes = 0
+  #databases: Databases | undefined = undefined
+  #start: DurabilityStart | undefined = undefined
+  #changes = 0
+  #snapshot: Settling | undefined = undefined
+  #lastMs: number | undefined = undefined
+  #lastFailed: boolean | undefined = undefined
+  #savedChanges = 0
+  #loaded: Settling | undefined = undefined
+
+  /** As an option of a server. `isHeld`: it loads until `loaded`. */
+  opener({ isHeld = false }: { readonly isHeld?: boolean } = {}): OpenDurability {
+    return async (databases, start) => {
+      this.#databases = databases
+      this.#start = start
+      this.fsync = start.fsync
+      if (isHeld) await new Promise<void>((resolve, reject) => (this.#loaded = { resolve, reject }))
+      return this
+    }
+  }
+
+  progress(progress: LoadProgress): void {
+    this.#start!.onProgress(progress)
+  }
+
+  loaded(): void {
+    this.#loaded!.resolve()
+  }
+
+  loadFailed(error: Error): void {
+    this.#loaded!.reject(error)
+  }
+
+  commit(): number {
+    const { changeCount } = this.#databases!
+    if (changeCount !== this.#changes) this.groups.push(changeCount - this.#changes)
+    this.#changes = changeCount
+    if (this.isQuick) this.safeSeq = this.groups.length
+    return this.groups.length
+  }
+
+  /** What is written up to a group is safe now. */
+  makeSafe(group = this.groups.length): void {
+    this.safeSeq = group
+    this.onChange()
+  }
+
+  refuse(refusal: Refusal | undefined): void {
+    this.refusal = refusal
+    this.onChange()
+  }
+
+  async snapshot(): Promise<void> {
+    await new Promise<void>((resolve, reject) => (this.#snapshot = { resolve, reject }))
+  }
+
+  /** The snapshot that is being written is done, or has failed. */
+  async endSnapshot(error?: Error): Promise<void> {
+    const ending = this.#snapshot!
+    this.#snapshot = undefined
+    this.#lastFailed = error !== undefined
+    if (error === undefined) {
+      this.#done()
+      ending.resolve()
+    } else ending.reject(error)
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+
+  snapshotNow(): void {
+    if (this.isBroken) throw new Error('ENOSPC: no space left on device')
+    this.#done()
+  }
+
+  #done(): void {
+    this.snapshots++
+    this.#lastMs = 1_600_000_000_000
+    this.#savedChanges = this.#databases!.changeCount
+  }
+
+  info(): DurabilityInfo {
+    return {
+      snapshot: {
+        isRunning: this.#snapshot !== undefined,
+        lastMs: this.#lastMs,
+        lastFailed: this.#lastFailed,
+        lastDurationMs: this.#lastMs === undefined ? undefined : 2000,
+        runningSinceMs: undefined,
+        count: this.snapshots,
+        changesBehind: this.#databases!.changeCount - this.#savedChanges,
+      },
+      journal: {
+        bytes: this.journalBytes,
+        baseBytes: 100,
+        unsyncedBytes: 7,
+        unsyncedMs: 1,
+        isSyncing: this.safeSeq < this.groups.length,
+        delayedSyncs: 3,
+        lastWriteFailed: this.refusal !== undefined,
+      },
+    }
+  }
+
+  async close(): Promise<void> {
+    this.commit()
+    this.makeSafe()
+    this.isClosed = true
+  }
+}
