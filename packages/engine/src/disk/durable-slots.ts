@@ -9,7 +9,7 @@
  * A slot that is not whole is passed over: it says nothing.
  */
 import { crc32 } from 'node:zlib'
-import { readBytes, type Fs, type OpenFile } from './files.ts'
+import { closeQuietly, readBytes, type Fs, type OpenFile } from './files.ts'
 import { comparePositions, type Position } from './frame.ts'
 
 export const DURABLE_NAME = 'durable'
@@ -43,7 +43,7 @@ export class DurableSlots {
   }
 
   close(): void {
-    this.#file.close()
+    closeQuietly(this.#file)
   }
 }
 
@@ -56,7 +56,7 @@ export function readDurable(fs: Fs, directory: string, id: string): Position | u
     if (one === undefined || other === undefined) return one ?? other
     return comparePositions(one, other) > 0 ? one : other
   } finally {
-    file.close()
+    closeQuietly(file)
   }
 }
 

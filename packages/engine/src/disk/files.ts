@@ -13,6 +13,8 @@
  * `sync` failed is not synced again.
  */
 
+import type { DirectoryLock } from './lock.ts'
+
 /** `read`: it exists, and is only read. `create`: it does not exist. `update`: it exists, and is read and written. */
 export type OpenMode = 'read' | 'create' | 'update'
 
@@ -43,6 +45,8 @@ export interface Fs {
   /** Resolves when the names in a directory are on stable storage: of what was created, renamed and removed so far. */
   syncDirectory(path: string): Promise<void>
   syncDirectoryNow(path: string): void
+  /** Takes a directory for this process alone; rejects with an EngineError `LOCKED` that names who has it. */
+  lock(path: string): Promise<DirectoryLock>
 }
 
 /** Writes all of the bytes at a place, however many writes that takes; throws when one of them writes nothing. */
@@ -59,4 +63,13 @@ export function writeAll(file: OpenFile, bytes: Uint8Array, position: number): v
 export function readBytes(file: OpenFile, position: number, count: number): Uint8Array {
   const into = new Uint8Array(count)
   return into.subarray(0, file.read(into, position))
+}
+
+/** Closes a file that has been read, or synced: what a failure to do so tells is of no use to anybody. */
+export function closeQuietly(file: OpenFile): void {
+  try {
+    file.close()
+  } catch {
+    // Nothing that was promised depends on it.
+  }
 }

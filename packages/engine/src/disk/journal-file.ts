@@ -16,7 +16,7 @@
  */
 import { crc32 } from 'node:zlib'
 import { EngineError } from '../errors.ts'
-import { readBytes, writeAll, type Fs, type OpenFile } from './files.ts'
+import { closeQuietly, readBytes, writeAll, type Fs, type OpenFile } from './files.ts'
 
 export const SEGMENT_HEADER_BYTES = 32
 export const JOURNAL_VERSION = 1
@@ -66,7 +66,7 @@ export async function createSegment(fs: Fs, directory: string, number: number, h
     await file.sync()
     await fs.syncDirectory(directory)
   } catch (error) {
-    file.close()
+    closeQuietly(file)
     throw error
   }
   return file

@@ -11,7 +11,7 @@
  * Nothing is written here.
  */
 import { EngineError } from '../errors.ts'
-import { readBytes, type Fs, type OpenFile } from './files.ts'
+import { closeQuietly, readBytes, type Fs, type OpenFile } from './files.ts'
 import {
   comparePositions,
   FRAME_HEADER_BYTES,
@@ -124,7 +124,7 @@ export class JournalScan {
       }
       return yield* this.#readOpen(reader, entry, { later, size })
     } finally {
-      file.close()
+      closeQuietly(file)
     }
   }
 
@@ -193,7 +193,7 @@ export class JournalScan {
         this.#ends.set(number, { offset, crc: end?.crc ?? header.crc })
         if (file.size() > offset) this.#torn.push({ path, offset, bytes: file.size() - offset })
       } finally {
-        file.close()
+        closeQuietly(file)
       }
     }
   }
@@ -223,7 +223,7 @@ export class JournalScan {
           throw this.#corrupt(path, offset, `segment ${entry.number} tells that it had been durable`)
         }
       } finally {
-        file.close()
+        closeQuietly(file)
       }
     }
   }

@@ -16,7 +16,7 @@
 import type { CancelTimer, Env } from '../env.ts'
 import { EngineError } from '../errors.ts'
 import type { DurableSlots } from './durable-slots.ts'
-import { writeAll, type OpenFile } from './files.ts'
+import { closeQuietly, writeAll, type OpenFile } from './files.ts'
 import type { Position } from './frame.ts'
 import { createSegment, SEGMENT_HEADER_BYTES, segmentHeader, segmentName } from './journal-file.ts'
 import {
@@ -299,7 +299,7 @@ export class Journal {
     }
     if (this.#isClosed) return
     for (const one of older) {
-      one.file.close()
+      closeQuietly(one.file)
       this.#setEnd(one.number, one.end)
     }
     this.#older = this.#older.filter((one) => !older.includes(one))
@@ -440,6 +440,7 @@ export class Journal {
     this.#file = undefined
     this.#moving = this.#move(cause).finally(() => {
       this.#moving = undefined
+      this.commit()
     })
   }
 
@@ -452,7 +453,6 @@ export class Journal {
         await this.#step(() => this.#moveOnce())
         if (this.#refusal !== undefined) this.#refuse(undefined)
         this.#tell({ kind: 'moved', segment: this.#end.segment })
-        queueMicrotask(() => this.commit())
         return
       } catch (error) {
         this.#refuse({ kind: 'all', reason: `${cause.message}; a new file: ${(error as Error).message}` })
@@ -472,12 +472,12 @@ export class Journal {
     try {
       await this.#writeManifest({ segments: [...kept, entry] })
     } catch (error) {
-      made.file.close()
+      closeQuietly(made.file)
       throw error
     }
-    for (const { file } of this.#older) file.close()
+    for (const { file } of this.#older) closeQuietly(file)
     this.#older = []
-    this.#next?.file.close()
+    if (this.#next !== undefined) closeQuietly(this.#next.file)
     this.#next = undefined
     const end = { segment: entry.number, fileId: entry.fileId, offset: SEGMENT_HEADER_BYTES, chain: made.crc }
     this.#frames.moveTo(end, { segment, offset })
@@ -490,7 +490,7 @@ export class Journal {
   /** A file is not closed while it is synced: its number could be another file's by then. */
   #closeUnused(files: readonly (OpenFile | undefined)[]): void {
     const close = (): void => {
-      for (const file of files) file?.close()
+      for (const file of files) if (file !== undefined) closeQuietly(file)
     }
     if (this.#syncing === undefined) close()
     else void this.#syncing.finally(close)

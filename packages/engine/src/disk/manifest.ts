@@ -13,7 +13,7 @@
  */
 import { crc32 } from 'node:zlib'
 import { EngineError } from '../errors.ts'
-import { readBytes, writeAll, type Fs } from './files.ts'
+import { closeQuietly, readBytes, writeAll, type Fs } from './files.ts'
 
 export const MANIFEST_FORMAT = 1
 const MANIFEST_BYTES_MAX = 16 * 1024 * 1024
@@ -101,7 +101,7 @@ export async function writeManifest(fs: Fs, directory: string, manifest: Manifes
     writeAll(file, bytes, 0)
     await file.sync()
   } finally {
-    file.close()
+    closeQuietly(file)
   }
   fs.rename(path, `${directory}/${manifestName(manifest.generation)}`)
   await fs.syncDirectory(directory)
@@ -118,7 +118,7 @@ function readOne(fs: Fs, directory: string, name: string): Manifest {
     }
     text = new TextDecoder('latin1').decode(readBytes(file, 0, size))
   } finally {
-    file.close()
+    closeQuietly(file)
   }
   const end = text.indexOf('\n')
   const line = text.slice(0, end)

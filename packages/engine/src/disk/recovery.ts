@@ -9,7 +9,7 @@ import { ChangeReader } from './change-reader.ts'
 import type { Databases } from '../databases.ts'
 import { EngineError } from '../errors.ts'
 import { DURABLE_NAME, readDurable } from './durable-slots.ts'
-import type { Fs } from './files.ts'
+import { closeQuietly, type Fs } from './files.ts'
 import { SEGMENT_HEADER_BYTES, segmentName, segmentNumber } from './journal-file.ts'
 import { JournalScan, type ApplyGroup, type ScannedJournal } from './journal-scan.ts'
 import { readManifest, type Manifest } from './manifest.ts'
@@ -139,6 +139,6 @@ function sizeOf(fs: Fs, path: string): number {
   try {
     return file.size()
   } finally {
-    file.close()
+    closeQuietly(file)
   }
 }

@@ -2,7 +2,7 @@
  * A file of some space that is given back when the disk is full, so that acknowledgements and what was already decided can
  * still be written, and the manifest.
  */
-import { writeAll, type Fs } from './files.ts'
+import { closeQuietly, writeAll, type Fs } from './files.ts'
 
 export const RESERVE_NAME = 'reserve'
 const CHUNK_BYTES = 65_536
@@ -46,7 +46,7 @@ export class Reserve {
         writeAll(file, chunk.subarray(0, Math.min(CHUNK_BYTES, this.#bytes - at)), at)
       }
     } finally {
-      file.close()
+      closeQuietly(file)
     }
   }
 

@@ -14,7 +14,7 @@ import type { CancelTimer, Env } from '../env.ts'
 import { EngineError } from '../errors.ts'
 import { ChangeWriter } from './change-writer.ts'
 import { DURABLE_NAME, DurableSlots } from './durable-slots.ts'
-import type { Fs } from './files.ts'
+import { closeQuietly, type Fs } from './files.ts'
 import { Journal, randomWord, type FsyncPolicy, type JournalEvent, type JournalStart, type Refusal } from './journal.ts'
 import { createSegment, segmentHeader, segmentName } from './journal-file.ts'
 import type { TornTail } from './journal-scan.ts'
@@ -273,7 +273,7 @@ async function beginning(env: Env, directory: string, recovered: Recovered | und
   try {
     await writeManifest(fs, directory, manifest)
   } catch (error) {
-    file.close()
+    closeQuietly(file)
     throw error
   }
   return { manifest, file, crc, seq: recovered?.journal.end.seq ?? 0 }
@@ -300,7 +300,7 @@ async function syncSegment(fs: Fs, directory: string, number: number): Promise<v
   try {
     await file.sync()
   } finally {
-    file.close()
+    closeQuietly(file)
   }
 }
 
