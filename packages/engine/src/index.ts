@@ -1,5 +1,6 @@
 export { nodeEnv, type CancelTimer, type Env } from './env.ts'
 export type { Fs, OpenFile, OpenMode } from './disk/files.ts'
+export type { DirectoryLock } from './disk/lock.ts'
 export { dumpVersion, readDump } from './rdb/dump-reader.ts'
 export { RDB_VERSION_MAX, readRdb, readRdbNow, type RdbReadOptions, type RdbSummary } from './rdb/rdb-reader.ts'
 export { RdbSource } from './rdb/rdb-source.ts'

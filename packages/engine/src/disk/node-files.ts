@@ -1,6 +1,7 @@
-/** The files of the machine (files.ts), through node:fs. The one place of the package that imports it. */
+/** The files of the machine (files.ts), through node:fs. With node-lock.ts the one place of the package that imports it. */
 import * as fs from 'node:fs'
 import type { Fs, OpenFile, OpenMode } from './files.ts'
+import { lockDirectory } from './node-lock.ts'
 
 const FLAGS: Readonly<Record<OpenMode, string>> = { read: 'r', create: 'wx+', update: 'r+' }
 
@@ -77,4 +78,5 @@ export const nodeFs: Fs = {
       fs.closeSync(fd)
     }
   },
+  lock: (path) => lockDirectory(path),
 }
