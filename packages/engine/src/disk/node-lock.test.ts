@@ -326,6 +326,18 @@ it('finds the holder at the end of a row of dead ones', async () => {
   expect(readdirSync(directory)).toEqual(['lock', 'lock.sock'])
 })
 
+it('refuses who was slow to take over from a dead holder, from which another has taken over meanwhile', async () => {
+  const directory = newDirectory()
+  await leaveRecord(directory, { pidNamespace: 'another' }, 31_000)
+  const elsewhere = newDirectory()
+  await leaveRecord(elsewhere, { token: 'f'.repeat(32) })
+  // It has read the dead one's record when it first waits: for an answer of the socket.
+  const slow = refusal(directory, { abstract: false })
+  renameSync(join(elsewhere, 'lock'), join(directory, 'lock'))
+  expect(await slow).toMatch(`this process (${process.pid})`)
+  expect(readdirSync(directory)).toEqual(['lock'])
+})
+
 it('is not taken by who lost its lock file, and not given to a second while the first one lives', async () => {
   const directory = newDirectory()
   const lock = await take(directory, { abstract: false })
