@@ -32,6 +32,8 @@ type Told = Record<string, unknown>
 
 /** Before all times: no key is gone yet. */
 const NO_TIME = -Infinity
+const I64_MAX = 2n ** 63n - 1n
+const COUNT_MAX = 2 ** 52
 
 export async function theirPicture(wire: Wire): Promise<Picture> {
   const picture: Picture = {}
@@ -100,7 +102,7 @@ function appendOurs(database: Database, key: string, id: string, fields: readonl
 
 function theirStream(reply: Tree): Told {
   const fields = mapOf(reply)
-  const added = numberOf(fields['entries-added']!)
+  const added = countOf(fields['entries-added']!)
   return {
     length: numberOf(fields['length']!),
     nodes: numberOf(fields['radix-tree-keys']!),
@@ -122,7 +124,7 @@ function theirGroup(fields: Record<string, Tree>, added: number): Told {
   return {
     name: textOf(fields['name']!),
     lastId: textOf(fields['last-delivered-id']!),
-    read: read === '_' ? undefined : Math.min(numberOf(read), added),
+    read: read === '_' ? undefined : Math.min(countOf(read), added),
     pending: listOf(fields['pending']!).map(theirPending),
     consumers: listOf(fields['consumers']!).map((consumer) => {
       const told = mapOf(consumer)
@@ -141,7 +143,8 @@ function theirPending(row: Tree): unknown[] {
   const items = listOf(row)
   const count = items.pop()!
   const time = items.pop()!
-  return [...items.map(textOf), numberOf(time), deliveriesFromBigint(BigInt(String(count).slice(1)))]
+  const exact = BigInt(textOf(count))
+  return [...items.map(textOf), numberOf(time), deliveriesFromBigint(exact < 0n ? I64_MAX : exact)]
 }
 
 function ourStream(database: Database, key: string): Told {
@@ -152,7 +155,7 @@ function ourStream(database: Database, key: string): Told {
     treeNodes: radixTreeNodes(database, key, NO_TIME),
     lastId: formatId(info.lastId),
     maxDeletedId: formatId(info.maxDeletedId),
-    added: info.entriesAdded,
+    added: small(info.entriesAdded),
     firstId: formatId(info.firstId),
     entries: info.entries.map(({ id, fields }) => [
       formatId(id),
@@ -166,7 +169,7 @@ function ourGroup(group: FullGroupInfo): Told {
   return {
     name: group.name,
     lastId: formatId(group.lastId),
-    read: group.entriesRead,
+    read: group.entriesRead === undefined ? undefined : small(group.entriesRead),
     pending: group.pending.map((row) => ourPending(row, [row.consumer])),
     consumers: group.consumers.map(({ name, seenMs, pendingCount, pending }) => ({
       name,
@@ -199,6 +202,16 @@ function textsOf(tree: Tree): string[] {
 
 function textOf(tree: Tree): string {
   return String(tree).slice(1)
+}
+
+/** What a client has set to the highest number there is, and that went on from there, is told as a negative one. */
+function countOf(tree: Tree): number {
+  return small(Number(BigInt.asUintN(64, BigInt(textOf(tree)))))
+}
+
+/** Beyond 2^52 a count is not exact here: that it is so high is all that is compared. */
+function small(count: number): number {
+  return Math.min(count, COUNT_MAX)
 }
 
 function numberOf(tree: Tree): number {

@@ -34,7 +34,7 @@ export class NodeReader {
   readonly #stream: Stream
   readonly #pack: ListpackReader
   /** Of the entry that is read; both are views of the same bytes. */
-  readonly #fields = new FieldPacker(BYTES_MIN)
+  readonly #fields = new FieldPacker(0)
   /** The master's names, in the places of names. */
   readonly #master = new FieldPacker(0)
   readonly #first = new IdCell()
@@ -51,6 +51,7 @@ export class NodeReader {
     this.#source = source
     this.#stream = stream
     this.#pack = new ListpackReader((problem) => source.corrupt(problem))
+    this.#hold(new Uint8Array(BYTES_MIN))
   }
 
   /** Reads a node, whose entries are added to the stream. */
