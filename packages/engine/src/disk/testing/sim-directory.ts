@@ -55,6 +55,14 @@ export class SimDirectory {
     this.#change({ kind: 'remove', name, time })
   }
 
+  /** Puts a node, or nothing, in place of what has the name; all names are durable then. */
+  edit(name: string, node: SimNode | undefined): void {
+    this.#durable = undefined
+    this.#pending = []
+    if (node === undefined) this.names.delete(name)
+    else this.names.set(name, node)
+  }
+
   /** The names of which so much is kept of what was not synced; asks for a change only where those it needs are kept. */
   namesWith(isKept: (change: NameChange) => boolean): Map<string, SimNode> {
     const names = new Map(this.#durable ?? this.names)

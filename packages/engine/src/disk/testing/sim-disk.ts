@@ -16,6 +16,8 @@ export type Effect =
   | { readonly kind: 'truncate'; readonly id: number; readonly size: number }
   /** A sync that began at a time has ended; it has lost what it covered, or made it durable. */
   | { readonly kind: 'synced'; readonly id: number; readonly begin: number; readonly isLost: boolean }
+  /** A file is put in place of what had the name, or nothing is, durable at once. */
+  | { readonly kind: 'edit'; readonly directory: number; readonly name: string; readonly file: SimFile | undefined }
 
 export interface Write {
   readonly kind: 'write'
@@ -83,8 +85,7 @@ export class SimDisk {
       case 'makeDirectory': {
         const node = effect.kind === 'create' ? SimFile.empty(effect.id) : new SimDirectory(effect.id)
         this.#directory(effect.directory).set(effect.name, node, time)
-        this.#index().set(effect.id, node)
-        this.#idNext = Math.max(this.#idNext, effect.id + 1)
+        this.#add(node)
         return
       }
       case 'rename':
@@ -100,6 +101,12 @@ export class SimDisk {
       case 'synced': {
         const node = this.#index().get(effect.id)!
         return effect.isLost ? node.lose(effect.begin) : node.settle(effect.begin)
+      }
+      case 'edit': {
+        const file = effect.file?.copy()
+        this.#directory(effect.directory).edit(effect.name, file)
+        if (file !== undefined) this.#add(file)
+        return
       }
       default:
         return unreachable(effect)
@@ -124,6 +131,11 @@ export class SimDisk {
 
   #directory(id: number): SimDirectory {
     return this.#index().get(id) as SimDirectory
+  }
+
+  #add(node: SimNode): void {
+    this.#index().set(node.id, node)
+    this.#idNext = Math.max(this.#idNext, node.id + 1)
   }
 
   #index(): Map<number, SimNode> {

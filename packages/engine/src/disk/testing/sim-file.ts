@@ -62,6 +62,14 @@ export class SimFile {
     return new SimFile(id, sectors, new Map(), durable({ size, isTruncation: false }, -1))
   }
 
+  /** A file of these bytes, all of them durable. */
+  static of(id: number, bytes: Uint8Array): SimFile {
+    const file = SimFile.empty(id)
+    if (bytes.length > 0) file.write(0, file.sectorsAfter(0, bytes), bytes.length, 0)
+    file.settle(0)
+    return file
+  }
+
   /** The same file on another image. */
   copy(): SimFile {
     this.#isShared = true

@@ -136,6 +136,26 @@ export class SimFs implements Fs {
     return new SimFs(this.#operations.disk.settledCopy())
   }
 
+  /** What a file holds, by no operation. */
+  contents(path: string): Uint8Array {
+    const [directory, name] = this.#parent(path, 'open')
+    const node = directory.names.get(name)
+    if (node === undefined) throw new FsError('ENOENT', 'open', path)
+    if (node instanceof SimDirectory) throw new FsError('EISDIR', 'open', path)
+    const bytes = new Uint8Array(node.size)
+    node.read(bytes, 0)
+    return bytes
+  }
+
+  /** Puts a file of these bytes, or nothing, in place of what has the path (image-editor.ts). */
+  replace(path: string, bytes: Uint8Array | undefined): void {
+    const [directory, name] = this.#parent(path, 'open')
+    if (bytes === undefined && !directory.names.has(name)) throw new FsError('ENOENT', 'unlink', path)
+    const { disk } = this.#operations
+    const file = bytes && SimFile.of(disk.newId(), bytes)
+    this.#operations.edit(path, { kind: 'edit', directory: directory.id, name, file })
+  }
+
   open(path: string, mode: OpenMode): OpenFile {
     return this.#operations.operate('open', { path }, () => {
       const [directory, name] = this.#parent(path, 'open')
@@ -228,14 +248,19 @@ export class SimFs implements Fs {
   }
 
   #syncTarget(path: string): SyncTarget {
-    return { kind: 'syncDirectory', path, node: () => this.#directory(path, 'open'), isOpen: () => true }
+    return { kind: 'syncDirectory', path, node: () => this.#node(path, 'open'), isOpen: () => true }
   }
 
   #directory(path: string, syscall: string): SimDirectory {
+    const node = this.#node(path, syscall)
+    if (node instanceof SimFile) throw new FsError('ENOTDIR', syscall, path)
+    return node
+  }
+
+  #node(path: string, syscall: string): SimNode {
     const [directory, name] = this.#parent(path, syscall)
     const node = name === '' ? directory : directory.names.get(name)
     if (node === undefined) throw new FsError('ENOENT', syscall, path)
-    if (node instanceof SimFile) throw new FsError('ENOTDIR', syscall, path)
     return node
   }
 

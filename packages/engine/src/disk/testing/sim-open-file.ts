@@ -22,6 +22,7 @@ export class SimOpenFile implements OpenFile {
 
   read(into: Uint8Array, position: number): number {
     mustBePlace(position)
+    if (into.length === 0) return 0
     return this.#operations.operate('read', { path: this.#path, position, bytes: into.length }, (trouble) => {
       const count = this.#file('read').read(into, position)
       if (trouble?.flipBit !== undefined && count > 0) {

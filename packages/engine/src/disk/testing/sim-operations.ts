@@ -12,8 +12,8 @@ import type { SimNode } from './sim-directory.ts'
 import type { Effect, SimDisk } from './sim-disk.ts'
 
 export interface TraceEntry {
-  /** `synced`: a sync that began earlier has ended. */
-  readonly kind: OperationKind | 'synced' | 'mark'
+  /** `synced`: a sync that began earlier has ended. `edit`: not by an operation, but by a test. */
+  readonly kind: OperationKind | 'synced' | 'mark' | 'edit'
   /** Of a mark its text. */
   readonly path: string
   readonly position?: number
@@ -94,6 +94,12 @@ export class SimOperations {
 
   mark(text: string): void {
     this.#record({ kind: 'mark', path: text, result: 'ok' })
+  }
+
+  /** Changes the image from outside. */
+  edit(path: string, effect: Effect): void {
+    this.apply(effect)
+    this.#record({ kind: 'edit', path, result: 'ok' })
   }
 
   inject(fault: Fault): () => void {
