@@ -10,6 +10,7 @@ import type { Env } from '@millrace/engine'
 import type { RequestLimits } from '@millrace/protocol'
 import type { OpenDurability } from './durability.ts'
 import type { NativeScript } from './native-scripts.ts'
+import type { Server } from './server.ts'
 
 /** PEM: read at the start, at `reloadTls`, and when CONFIG SET names others (`tls-cert-file`, `tls-key-file`, `tls-ca-cert-file`). */
 export interface TlsFiles {
@@ -61,6 +62,8 @@ export interface ServerOptions {
   readonly directory?: string
   /** What keeps the data in `directory`. */
   readonly openDurability?: OpenDurability
+  /** Called when clients may connect, before the data are loaded. */
+  readonly onListening?: (server: Server) => void
   /** The engine's world. Default `nodeEnv`. */
   readonly env?: Env
 }

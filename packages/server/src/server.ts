@@ -54,6 +54,7 @@ export class Server {
     if (options.port !== false) state.config.tell('port', String(server.port))
     if (options.tls !== undefined) state.config.tell('tls-port', String(server.tlsPort))
     state.config.onCheck((wanted) => server.#useTlsFiles(wanted))
+    options.onListening?.(server)
     await server.#load()
     return server
   }

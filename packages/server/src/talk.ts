@@ -21,7 +21,11 @@ export class Talk {
 
   /** A server of its own and a first connection to it. */
   static async start(options: ServerOptions = {}): Promise<Talk> {
-    const server = await Server.start({ port: 0, ...options })
+    return await Talk.to(await Server.start({ port: 0, ...options }))
+  }
+
+  /** A first connection to a server that is there. */
+  static async to(server: Server): Promise<Talk> {
     return new Talk(server, [], await Wire.connect(server.port))
   }
 
