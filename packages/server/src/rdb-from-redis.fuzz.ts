@@ -57,8 +57,11 @@ function historyOf(random: Random): Args[] {
   const grammar = new Grammar(random)
   const commands: Args[] = []
   for (let left = 50 + random.below(700); left > 0; left--) commands.push(...grammar.next())
+  // The grammar deletes a stream whose last ID 7.0 lets go below its deleted ones: its nodes are then in any order.
+  const isTame = random.chance(0.7)
+  const kept = commands.filter(([name], i) => isTame || name !== 'DEL' || commands[i - 1]?.[0] !== 'XSETID')
   // What a transaction, or the last command, may have left behind.
-  return [...commands, ['EXEC'], ['UNWATCH']]
+  return [...kept, ['EXEC'], ['UNWATCH']]
 }
 
 async function playOne(random: Random): Promise<void> {
