@@ -75,6 +75,29 @@ it('ends with SHUTDOWN', async () => {
   expect(await run.end()).toBe(0)
 })
 
+it('finds what it has acknowledged when it was killed and starts again', async () => {
+  const directory = join(temporaryDirectory('serve'), 'data')
+  const args = ['serve', '--port', '0', '--bind', '127.0.0.1', '--dir', directory]
+  const first = new Run(...args)
+  const port = Number((await first.ready(1))[0]!.split(':')[1])
+  expect(await ask({ port }, 'XADD s 1-1 a b')).toBe('$3\r\n1-1\r\n')
+  first.child.kill('SIGKILL')
+  await first.end()
+  const second = new Run(...args, '--appendfsync', 'everysec')
+  const again = Number((await second.ready(1))[0]!.split(':')[1])
+  expect(await ask({ port: again }, 'XLEN s')).toBe(':1\r\n')
+  expect(await ask({ port: again }, 'CONFIG GET appendfsync')).toBe('*2\r\n$11\r\nappendfsync\r\n$8\r\neverysec\r\n')
+})
+
+it('says in one line why it cannot use a directory, and exits with 1', async () => {
+  const file = join(temporaryDirectory('serve'), 'file')
+  writeFileSync(file, 'no directory')
+  const run = new Run('serve', '--port', '0', '--bind', '127.0.0.1', '--dir', file)
+  expect(await run.end()).toBe(1)
+  expect(run.err).toMatch(/^[^\n]*file[^\n]*\n$/)
+  expect(run.out).toBe('')
+})
+
 it('takes a file of redis.conf’s form, the command line before it, and names file and line of what is wrong', async () => {
   const file = join(temporaryDirectory('serve'), 'millrace.conf')
   writeFileSync(file, '# ours\nport 1\nbind 127.0.0.1\nrequirepass "a b"\nslowlog-max-len 7\n')

@@ -57,7 +57,7 @@ function latin1(path: string): string {
 }
 
 export function connectAdministration(server: ServerState): void {
-  for (const name of connected.keys()) connect(server, name)
+  applyConfig(server)
   server.config.onChange((name) => connect(server, name))
   // Only when it was changed: at the start the ACL file, or the option, has had its say.
   server.config.onChange((name, value) => {
@@ -67,6 +67,11 @@ export function connectAdministration(server: ServerState): void {
   server.onLogInRefused = (client, userName) => {
     refused(client, { reason: 'auth', object: client.lastCommand.toUpperCase(), userName })
   }
+}
+
+/** What is configured goes where it is needed. */
+export function applyConfig(server: ServerState): void {
+  for (const name of connected.keys()) connect(server, name)
 }
 
 const connected = new Map<string, (server: ServerState) => void>([

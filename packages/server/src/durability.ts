@@ -9,7 +9,7 @@
  * Numbers only grow. What is numbered up to `safeSeq` is as safe as the policy promises: with `always` on stable storage, with
  * the others in the operating system's hands.
  */
-import type { Databases, FsyncPolicy, LoadProgress, Refusal } from '@millrace/engine'
+import type { Databases, Env, FsyncPolicy, LoadProgress, Refusal } from '@millrace/engine'
 
 /** Of `appendfsync`, whose values are checked where it is set. */
 export function fsyncPolicyOf(text: string): FsyncPolicy {
@@ -38,11 +38,7 @@ export interface JournalInfo {
   readonly baseBytes: number
   /** Written, and not on stable storage yet. */
   readonly unsyncedBytes: number
-  /** How long the oldest of these has waited. */
-  readonly unsyncedMs: number
   readonly isSyncing: boolean
-  /** How often something had to wait since the disk was behind. */
-  readonly delayedSyncs: number
   readonly lastWriteFailed: boolean
 }
 
@@ -52,6 +48,8 @@ export interface DurabilityInfo {
 }
 
 export interface Durability {
+  /** What was in the directory; their changes are recorded from now on. */
+  readonly databases: Databases
   /** Writes what was recorded since the last call, as one group; returns where `safeSeq` has to come for it. */
   commit(): number
   readonly safeSeq: number
@@ -72,11 +70,22 @@ export interface Durability {
 
 export interface DurabilityStart {
   readonly directory: string
+  readonly env: Env
+  /** How many databases there are. */
+  readonly count: number
   readonly fsync: FsyncPolicy
   readonly onProgress: (progress: LoadProgress) => void
   /** A line for the operator. */
   readonly log: (line: string) => void
 }
 
-/** Reads what is in the directory into the databases, which are empty, and records their changes from then on. */
-export type OpenDurability = (databases: Databases, start: DurabilityStart) => Promise<Durability>
+/** Reads what is in the directory. */
+export type OpenDurability = (start: DurabilityStart) => Promise<Durability>
+
+/** What is in the directory, or the directory itself, keeps the server from starting. */
+export class DirectoryError extends Error {
+  constructor(message: string, options: ErrorOptions) {
+    super(message, options)
+    this.name = 'DirectoryError'
+  }
+}

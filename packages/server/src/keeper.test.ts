@@ -234,7 +234,6 @@ it('tells of the journal what there is', async () => {
   expect(await info('aof_enabled')).toBe('1')
   expect(await info('aof_current_size')).toBe('400')
   expect(await info('aof_base_size')).toBe('100')
-  expect(await info('aof_delayed_fsync')).toBe('3')
   expect(await info('journal_unsynced_bytes')).toBe('7')
 })
 

@@ -35,7 +35,7 @@ export class Keeper {
   #loading: Loading | undefined
   /** Why the snapshot that is being written was begun; undefined: none is, or the durability has begun it itself. */
   #cause: SnapshotCause | undefined = undefined
-  #scheduled: SnapshotCause | undefined = undefined
+  readonly #scheduled = new Set<SnapshotCause>()
   #failedMs = -Infinity
   /** Writes are refused since the last snapshot failed. */
   #isSavingBroken = false
@@ -68,13 +68,16 @@ export class Keeper {
 
   async #open(): Promise<void> {
     const server = this.#server
-    const durability = await this.#openDurability(server.databases, {
+    const durability = await this.#openDurability({
       directory: this.directory,
+      env: server.env,
+      count: server.databases.count,
       fsync: fsyncPolicyOf(server.config.text('appendfsync')),
       onProgress: (progress) => (this.#loading = { sinceMs: server.startedMs, ...progress }),
       log: (line) => server.log(line),
     })
     this.#durability = durability
+    server.useDatabases(durability.databases)
     const gate = new ReplyGate(server.databases, durability)
     durability.onChange = () => {
       gate.advance()
@@ -112,9 +115,9 @@ export class Keeper {
     return this.#cause ?? (this.info()?.snapshot.isRunning === true ? 'rewrite' : undefined)
   }
 
-  /** What begins when that one has ended. */
-  get scheduled(): SnapshotCause | undefined {
-    return this.#scheduled
+  /** One of this kind begins when that one has ended. */
+  isScheduled(cause: SnapshotCause): boolean {
+    return this.#scheduled.has(cause)
   }
 
   /** Begins a snapshot. None may be running. */
@@ -129,14 +132,14 @@ export class Keeper {
 
   /** Begins one behind the one that runs, or behind the transaction that does. */
   schedule(cause: SnapshotCause): void {
-    this.#scheduled = cause
+    this.#scheduled.add(cause)
     setImmediate(() => this.#beginScheduled())
   }
 
   #beginScheduled(): void {
-    const next = this.#scheduled
-    if (next === undefined || this.#server.isClosing || this.running !== undefined) return
-    this.#scheduled = undefined
+    if (this.#scheduled.size === 0 || this.#server.isClosing || this.running !== undefined) return
+    const next = this.#scheduled.has('rewrite') ? 'rewrite' : 'save'
+    this.#scheduled.delete(next)
     this.begin(next)
   }
 

@@ -26,12 +26,17 @@ export class KeyspaceEvents {
   /** False: whatever is notified goes nowhere. */
   isOn = false
   readonly #pubSub: PubSub
-  readonly #databases: Databases
+  #databases: Databases
   #flags = new Set<string>()
   #endOfChanges: (() => void) | undefined = undefined
 
   constructor(pubSub: PubSub, databases: Databases) {
     this.#pubSub = pubSub
+    this.#databases = databases
+  }
+
+  /** Of these databases from now on; the setting is to be set again. */
+  use(databases: Databases): void {
     this.#databases = databases
   }
 

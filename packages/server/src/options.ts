@@ -60,7 +60,7 @@ export interface ServerOptions {
   readonly scripts?: readonly NativeScript[]
   /** Where the data are kept. Default: in memory only. */
   readonly directory?: string
-  /** What keeps the data in `directory`. */
+  /** What keeps the data in `directory`. Default: the engine's `Store`. */
   readonly openDurability?: OpenDurability
   /** Called when clients may connect, before the data are loaded. */
   readonly onListening?: (server: Server) => void

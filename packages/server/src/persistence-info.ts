@@ -46,7 +46,7 @@ function rewriteFields({ keeper, nowMs }: ServerState, info: DurabilityInfo | un
   const isRewriting = keeper?.running === 'rewrite'
   return [
     ['aof_rewrite_in_progress', isRewriting ? 1 : 0],
-    ['aof_rewrite_scheduled', keeper?.scheduled === 'rewrite' ? 1 : 0],
+    ['aof_rewrite_scheduled', keeper?.isScheduled('rewrite') === true ? 1 : 0],
     [
       'aof_last_rewrite_time_sec',
       keeper === undefined || keeper.rewrites === 0 ? -1 : seconds(info?.snapshot.lastDurationMs),
@@ -64,9 +64,8 @@ function journalFields({ gate }: ServerState, { journal }: DurabilityInfo): Fiel
     ['aof_pending_rewrite', 0],
     ['aof_buffer_length', 0],
     ['aof_pending_bio_fsync', journal.isSyncing ? 1 : 0],
-    ['aof_delayed_fsync', journal.delayedSyncs],
+    ['aof_delayed_fsync', 0],
     ['journal_unsynced_bytes', journal.unsyncedBytes],
-    ['journal_unsynced_ms', Math.round(journal.unsyncedMs)],
     ['clients_waiting_for_disk', gate?.holderCount ?? 0],
   ]
 }

@@ -8,7 +8,7 @@ import { randomBytes } from 'node:crypto'
 import { Databases, nodeEnv, Waiters, type Env } from '@millrace/engine'
 import type { Request } from '@millrace/protocol'
 import { Acl, type Denial } from './acl.ts'
-import { connectAdministration, requestLimitsOf, startTexts } from './administration.ts'
+import { applyConfig, connectAdministration, requestLimitsOf, startTexts } from './administration.ts'
 import { Guesses } from './auth-guesses.ts'
 import { release } from './blocking.ts'
 import type { Client, Connection } from './client.ts'
@@ -23,6 +23,7 @@ import { settingsOf, type ServerOptions, type Settings } from './options.ts'
 import { PubSub } from './pub-sub.ts'
 import type { ReplyGate } from './reply-gate.ts'
 import { ServerTimers } from './server-timers.ts'
+import { openStore } from './store-durability.ts'
 import { Statistics } from './statistics.ts'
 
 /** Whoever wants to know what commands do: statistics, slow log, latency. Must not throw. */
@@ -60,7 +61,7 @@ export class ServerState {
   readonly commands: CommandTable
   readonly acl: Acl
   readonly guesses = new Guesses()
-  readonly databases: Databases
+  databases: Databases
   readonly waiters: Waiters[] = []
   readonly timers: ServerTimers
   readonly clients = new Map<number, Client>()
@@ -129,13 +130,33 @@ export class ServerState {
     this.databases = new Databases({ count: options.databases ?? 16 })
     this.keyspaceEvents = new KeyspaceEvents(this.pubSub, this.databases)
     this.scripts = new NativeScripts(options.scripts)
-    for (let i = 0; i < this.databases.count; i++) this.waiters.push(new Waiters(this.databases.at(i)))
+    this.#makeWaiters()
     this.timers = new ServerTimers(this)
-    const { directory, openDurability } = options
-    if (directory !== undefined && openDurability !== undefined) {
-      this.keeper = new Keeper(this, directory, openDurability)
-    }
+    const { directory, openDurability = openStore } = options
+    if (directory !== undefined) this.keeper = new Keeper(this, directory, openDurability)
     connectAdministration(this)
+  }
+
+  /**
+   * The data are loaded: these are the databases from now on. Nobody has seen the ones before, which were empty; who waits
+   * meanwhile (a guess of a password, DEBUG SLEEP) waits on.
+   */
+  useDatabases(databases: Databases): void {
+    const before = [...this.waiters]
+    this.databases = databases
+    this.#makeWaiters()
+    for (const { blocked, held, transaction } of this.clients.values()) {
+      transaction.unwatch()
+      const wait = blocked?.wait ?? held?.wait
+      const index = blocked?.databaseIndex ?? 0
+      if (wait !== undefined && before[index]!.cancel(wait)) this.waiters[index]!.add(wait)
+    }
+    this.keyspaceEvents.use(databases)
+    applyConfig(this)
+  }
+
+  #makeWaiters(): void {
+    for (let i = 0; i < this.databases.count; i++) this.waiters[i] = new Waiters(this.databases.at(i))
   }
 
   /** The default user is on and needs no password: nobody has to prove who they are. */

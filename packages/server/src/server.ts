@@ -4,8 +4,10 @@
  *   starting ──listen──► loading ──► ready ──close()──► closing (no new clients, what was received is answered) ──► closed
  */
 import { isIP } from 'node:net'
+import { EngineError } from '@millrace/engine'
 import { CommandTable } from './command-table.ts'
 import { ConfigError } from './config.ts'
+import { DirectoryError } from './durability.ts'
 import { codeOf, ListenError, listenTcp, listenTls, listenUnix, type Listener } from './listener.ts'
 import type { ServerOptions } from './options.ts'
 import { ServerState } from './server-state.ts'
@@ -65,7 +67,7 @@ export class Server {
       await this.state.keeper?.open()
     } catch (error) {
       await this.close(0)
-      throw error
+      throw directoryError(this.state, error)
     }
   }
 
@@ -172,6 +174,13 @@ async function listen(state: ServerState, hosts: readonly string[], listeners: L
     listeners.push(...(await onAll(hosts, tls.port, open)))
   }
   if (unixSocket !== undefined) listeners.push(await listenUnix(state, unixSocket, unixSocketMode))
+}
+
+/** What a caller can do something about, as a sentence; our own mistakes stay as they are. */
+function directoryError({ options }: ServerState, error: unknown): unknown {
+  if (error instanceof EngineError) return new DirectoryError(error.message, { cause: error })
+  if (!(error instanceof Error && 'code' in error && 'syscall' in error)) return error
+  return new DirectoryError(`The directory ${options.directory} cannot be used: ${error.message}`, { cause: error })
 }
 
 type Open = (host: string, port: number) => Promise<Listener>

@@ -3,7 +3,7 @@
  *
  *   commit() ──► written, 1 2 3 …            makeSafe() ──► safeSeq = all that is written ──► onChange
  */
-import type { Databases, FsyncPolicy, LoadProgress, Refusal } from '@millrace/engine'
+import { Databases, type FsyncPolicy, type LoadProgress, type Refusal } from '@millrace/engine'
 import type { Durability, DurabilityInfo, DurabilityStart, OpenDurability } from '../durability.ts'
 
 interface Settling {
@@ -36,13 +36,17 @@ export class HandDisk implements Durability {
 
   /** As an option of a server. `isHeld`: it loads until `loaded`. */
   opener({ isHeld = false }: { readonly isHeld?: boolean } = {}): OpenDurability {
-    return async (databases, start) => {
-      this.#databases = databases
+    return async (start) => {
+      this.#databases = new Databases({ count: start.count })
       this.#start = start
       this.fsync = start.fsync
       if (isHeld) await new Promise<void>((resolve, reject) => (this.#loaded = { resolve, reject }))
       return this
     }
+  }
+
+  get databases(): Databases {
+    return this.#databases!
   }
 
   progress(progress: LoadProgress): void {
@@ -58,7 +62,7 @@ export class HandDisk implements Durability {
   }
 
   commit(): number {
-    const { changeCount } = this.#databases!
+    const { changeCount } = this.databases
     if (changeCount !== this.#changes) this.groups.push(changeCount - this.#changes)
     this.#changes = changeCount
     if (this.isQuick) this.safeSeq = this.groups.length
@@ -100,7 +104,7 @@ export class HandDisk implements Durability {
   #done(): void {
     this.snapshots++
     this.#lastMs = 1_600_000_000_000
-    this.#savedChanges = this.#databases!.changeCount
+    this.#savedChanges = this.databases.changeCount
   }
 
   info(): DurabilityInfo {
@@ -112,15 +116,13 @@ export class HandDisk implements Durability {
         lastDurationMs: this.#lastMs === undefined ? undefined : 2000,
         runningSinceMs: undefined,
         count: this.snapshots,
-        changesBehind: this.#databases!.changeCount - this.#savedChanges,
+        changesBehind: this.databases.changeCount - this.#savedChanges,
       },
       journal: {
         bytes: this.journalBytes,
         baseBytes: 100,
         unsyncedBytes: 7,
-        unsyncedMs: 1,
         isSyncing: this.safeSeq < this.groups.length,
-        delayedSyncs: 3,
         lastWriteFailed: this.refusal !== undefined,
       },
     }

@@ -1,0 +1,115 @@
+/**
+ * The engine's `Store` as the durability of a server.
+ *
+ *   Server.start({ directory }) ──openStore──► Store.open ──events──► the server's log, LOADING's progress
+ */
+import { EngineError, Store, type FsyncPolicy, type StoreEvent } from '@millrace/engine'
+import type { Durability, DurabilityInfo, DurabilityStart } from './durability.ts'
+
+export async function openStore(start: DurabilityStart): Promise<Durability> {
+  const { directory, env, fsync, count, onProgress, log } = start
+  const onEvent = (event: StoreEvent): void => {
+    if (event.kind === 'loading') onProgress(event.progress)
+    else log(lineOf(event))
+  }
+  return new StoreDurability(await Store.open(directory, { env, fsync, databases: { count }, onEvent }))
+}
+
+class StoreDurability implements Durability {
+  readonly #store: Store
+
+  constructor(store: Store) {
+    this.#store = store
+  }
+
+  get databases(): Store['databases'] {
+    return this.#store.databases
+  }
+
+  commit(): number {
+    return this.#store.commit()
+  }
+
+  get safeSeq(): number {
+    return this.#store.safeSeq
+  }
+
+  get onChange(): () => void {
+    return this.#store.onChange
+  }
+
+  set onChange(listener: () => void) {
+    this.#store.onChange = listener
+  }
+
+  get refusal(): Store['refusal'] {
+    return this.#store.refusal
+  }
+
+  get fsync(): FsyncPolicy {
+    return this.#store.fsync
+  }
+
+  set fsync(policy: FsyncPolicy) {
+    this.#store.fsync = policy
+  }
+
+  async snapshot(): Promise<void> {
+    await Promise.resolve()
+    this.snapshotNow()
+  }
+
+  snapshotNow(): void {
+    throw new EngineError('UNAVAILABLE', `${this.#store.directory}: snapshots are not written yet`)
+  }
+
+  info(): DurabilityInfo {
+    const { journal, databases, refusal } = this.#store
+    return {
+      snapshot: {
+        isRunning: false,
+        lastMs: undefined,
+        lastFailed: undefined,
+        lastDurationMs: undefined,
+        runningSinceMs: undefined,
+        count: 0,
+        changesBehind: databases.changeCount,
+      },
+      journal: {
+        bytes: journal.bytes,
+        // As long as no snapshot can be written, nothing has grown beyond one.
+        baseBytes: journal.bytes,
+        unsyncedBytes: journal.unsyncedBytes,
+        isSyncing: journal.isSyncing,
+        lastWriteFailed: refusal !== undefined,
+      },
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#store.close()
+  }
+}
+
+function lineOf(event: Exclude<StoreEvent, { readonly kind: 'loading' }>): string {
+  switch (event.kind) {
+    case 'torn': {
+      const { path, offset, bytes } = event.tail
+      return `${path} ends in ${bytes} bytes, from ${offset} on, that were on their way when the server ended: they are left out`
+    }
+    case 'moved':
+      return `The journal goes on in segment ${event.segment}, and nothing is lost`
+    case 'resumed':
+      return 'The journal is written again'
+    default:
+      return `${whatFailed[event.kind]}: ${event.error.message}`
+  }
+}
+
+const whatFailed = {
+  'disk-full': 'The disk is full',
+  'write-failed': 'The journal could not be written',
+  'sync-failed': 'The journal could not be made durable',
+  'segment-failed': 'The next segment of the journal could not be made',
+  'slot-failed': 'How far the journal is durable could not be noted',
+} as const
