@@ -82,6 +82,8 @@ interface OlderFile {
 const EVERY_MS = 1000
 const RETRY_MS = 200
 const RETRY_MS_MAX = 10_000
+/** How long a flush waits for the disk. */
+const FLUSH_MS_MAX = 60_000
 const FULL_CODES = new Set(['ENOSPC', 'EDQUOT'])
 
 export class Journal {
@@ -112,6 +114,8 @@ export class Journal {
   #cancelTimer: CancelTimer | undefined = undefined
   #cancelRetry: CancelTimer | undefined = undefined
   #isClosed = false
+  /** Called when something has changed that somebody may wait for. */
+  #wakers: (() => void)[] = []
 
   constructor(start: JournalStart, options: JournalOptions) {
     const entry = start.manifest.segments.at(-1)!
@@ -181,16 +185,26 @@ export class Journal {
     else if (this.policy === 'everysec') this.#syncLater()
   }
 
-  /** Resolves when all that was added so far is on stable storage; rejects when the journal is closed before. */
+  /** Resolves when all that was added so far is on stable storage. `UNAVAILABLE`: it cannot be now, or takes too long. */
   async flush(): Promise<void> {
     const { seq } = this
-    this.commit()
-    while (this.#durable.seq < seq) {
-      if (this.#isClosed)
-        throw new EngineError('UNAVAILABLE', 'the journal was closed before all was on stable storage')
-      if (this.#refusal?.kind === 'all') throw new EngineError('UNAVAILABLE', this.#refusal.reason)
-      if (this.#moving === undefined) this.#sync()
-      await (this.#moving ?? this.#syncing ?? this.#pause(RETRY_MS))
+    let isLate = false
+    const cancel = this.#env.setTimer(FLUSH_MS_MAX, () => {
+      isLate = true
+      this.#wake()
+    })
+    try {
+      this.commit()
+      while (this.#durable.seq < seq) {
+        if (this.#isClosed)
+          throw new EngineError('UNAVAILABLE', 'the journal was closed before all was on stable storage')
+        if (this.#refusal?.kind === 'all') throw new EngineError('UNAVAILABLE', this.#refusal.reason)
+        if (isLate) throw new EngineError('UNAVAILABLE', `the disk took longer than ${FLUSH_MS_MAX / 1000} s`)
+        this.#sync()
+        await new Promise<void>((resolve) => void this.#wakers.push(resolve))
+      }
+    } finally {
+      cancel()
     }
   }
 
@@ -237,6 +251,7 @@ export class Journal {
   /** Ends at once, as a crash does. */
   abandon(): void {
     this.#isClosed = true
+    this.#wake()
     this.#cancelTimer?.()
     this.#cancelRetry?.()
     this.#closeUnused([this.#file, this.#next?.file, ...this.#older.map(({ file }) => file)])
@@ -281,6 +296,7 @@ export class Journal {
     if (!isIdle || this.#file === undefined || this.#written.seq === this.#durable.seq) return
     this.#syncing = this.#syncFiles(this.#written, this.#older, this.#file).finally(() => {
       this.#syncing = undefined
+      this.#wake()
       // What came meanwhile.
       if (this.policy === 'always' || this.#frames.bytes > this.#options.unsyncedBytesMax) this.#sync()
       else if (this.policy === 'everysec' && this.#written.seq > this.#durable.seq) this.#syncLater()
@@ -431,6 +447,7 @@ export class Journal {
 
   #refuse(refusal: Refusal | undefined): void {
     this.#refusal = refusal
+    this.#wake()
     this.onChange()
   }
 
@@ -440,6 +457,7 @@ export class Journal {
     this.#file = undefined
     this.#moving = this.#move(cause).finally(() => {
       this.#moving = undefined
+      this.#wake()
       this.commit()
     })
   }
@@ -498,6 +516,10 @@ export class Journal {
 
   #pause(ms: number): Promise<void> {
     return new Promise((resolve) => void this.#env.setBackgroundTimer(ms, resolve))
+  }
+
+  #wake(): void {
+    for (const wake of this.#wakers.splice(0)) wake()
   }
 
   #tell(event: JournalEvent): void {
