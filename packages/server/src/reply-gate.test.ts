@@ -85,24 +85,22 @@ it('goes on with requests meanwhile, and lets go each reply with its own group, 
 })
 
 it('writes the changes of a round as one group, and a transaction never in parts', async () => {
-  await start({ settings: { outputBytesHigh: 16_384 } })
-  const [writer, victim] = [await site.client(), await site.client()]
-  await victim.ask('SUBSCRIBE', 'news')
-  const id = site.server.state.clients.keys().next().value!
-  writer.send(
-    encodeAll([
-      ['SET', 'a', '1'],
-      ['MULTI'],
-      ['SET', 'b', '2'],
-      ['PUBLISH', 'news', 'x'],
-      ['CLIENT', 'KILL', 'ID', String(id + 1)],
-      ['SET', 'c', '3'],
-      ['EXEC'],
-    ]),
-  )
+  await start()
+  const wire = await site.client()
+  const id = /:(\d+)/.exec(await wire.ask('CLIENT', 'ID'))![1]!
+  // Who kills itself in a transaction is sent what it was answered so far, and the transaction goes on.
+  const requests = [
+    ['SET', 'a', '1'],
+    ['MULTI'],
+    ['SET', 'b', '2'],
+    ['CLIENT', 'KILL', 'ID', id, 'SKIPME', 'NO'],
+    ['SET', 'c', '3'],
+    ['EXEC'],
+  ]
+  wire.send(encodeAll(requests))
   await written(1)
   disk.makeSafe()
-  await writer.take(7)
+  await wire.closed()
   expect(disk.groups).toEqual([3])
 })
 
@@ -204,6 +202,18 @@ it('answers a peer that has sent its end', async () => {
   for (let i = 0; i < 20; i++) await turn()
   disk.makeSafe()
   expect(await wire.take(1)).toEqual(['+OK\r\n'])
+  await wire.closed()
+})
+
+it('answers QUIT also when its peer has sent its end meanwhile', async () => {
+  await start()
+  const wire = await site.client()
+  wire.send(encodeAll([['SET', 'a', 'b'], ['QUIT']]))
+  await written(1)
+  wire.end()
+  for (let i = 0; i < 20; i++) await turn()
+  disk.makeSafe()
+  expect(await wire.take(2)).toEqual(['+OK\r\n', '+OK\r\n'])
   await wire.closed()
 })
 
