@@ -18,6 +18,7 @@ import { closeQuietly, type Fs } from './files.ts'
 import { Journal, randomWord, type FsyncPolicy, type JournalEvent, type JournalStart, type Refusal } from './journal.ts'
 import { createSegment, segmentHeader, segmentName } from './journal-file.ts'
 import type { TornTail } from './journal-scan.ts'
+import type { DirectoryLock } from './lock.ts'
 import { MANIFEST_FORMAT, writeManifest, type Manifest, type SegmentEntry } from './manifest.ts'
 import { recovering, type LoadProgress, type Recovered } from './recovery.ts'
 import { Reserve, RESERVE_NAME } from './reserve.ts'
@@ -43,7 +44,18 @@ export interface StoreOptions {
   readonly onEvent?: (event: StoreEvent) => void
 }
 
+interface StoreParts {
+  readonly directory: string
+  readonly databases: Databases
+  readonly journal: Journal
+  readonly lock: DirectoryLock
+  readonly env: Env
+}
+
 const MEBIBYTE = 1 << 20
+const SEGMENT_BYTES = 64 * MEBIBYTE
+const UNSYNCED_BYTES_MAX = 64 * MEBIBYTE
+const RESERVE_BYTES = MEBIBYTE / 4
 /** A group of changes that grows beyond is written in several frames. */
 const PAYLOAD_BYTES_MAX = MEBIBYTE
 /** How long loading goes on before something else may run. */
@@ -64,6 +76,7 @@ export class Store {
   onChange: () => void = () => undefined
   readonly #env: Env
   readonly #journal: Journal
+  readonly #lock: DirectoryLock
   readonly #writer = new ChangeWriter()
   readonly #unsubscribe: () => void
   readonly #waiting: { readonly seq: number; readonly batch: Batch }[] = []
@@ -71,10 +84,11 @@ export class Store {
   #cancelCommit: CancelTimer | undefined = undefined
   #hasOpenGroup = false
 
-  private constructor(directory: string, databases: Databases, journal: Journal, env: Env) {
+  private constructor({ directory, databases, journal, lock, env }: StoreParts) {
     this.directory = directory
     this.databases = databases
     this.#journal = journal
+    this.#lock = lock
     this.#env = env
     this.#unsubscribe = databases.subscribe((index, change) => this.#record(index, change))
     journal.onChange = () => {
@@ -88,27 +102,20 @@ export class Store {
    * durable are damaged or missing; `NEWER_FORMAT`; `UNAVAILABLE`: the disk does not do what it should.
    */
   static async open(directory: string, options: StoreOptions): Promise<Store> {
-    const { env } = options
-    const { fs } = env
-    const databases = new Databases(options.databases)
+    const { fs } = options.env
     await makeDirectory(fs, directory)
-    const recovered = await load(directory, databases, options)
-    for (const tail of recovered?.journal.torn ?? []) options.onEvent?.({ kind: 'torn', tail })
-    removeLeftovers(fs, directory, recovered?.leftovers ?? [])
-    const start = await beginning(env, directory, recovered)
-    const reserve = new Reserve(fs, directory, options.reserveBytes ?? 256 * 1024)
-    reserve.take()
-    const journal = new Journal(start, {
-      env,
-      directory,
-      policy: options.fsync ?? 'always',
-      segmentBytes: options.segmentBytes ?? 64 * MEBIBYTE,
-      unsyncedBytesMax: options.unsyncedBytesMax ?? 64 * MEBIBYTE,
-      reserve,
-      slots: new DurableSlots(openSlots(fs, directory), start.manifest.directory),
-      onEvent: (event) => options.onEvent?.(event),
-    })
-    return new Store(directory, databases, journal, env)
+    const lock = await fs.lock(directory)
+    try {
+      return await openLocked(directory, lock, options)
+    } catch (error) {
+      await lock.release()
+      throw error
+    }
+  }
+
+  /** For `open`. */
+  static of(parts: StoreParts): Store {
+    return new Store(parts)
   }
 
   /** Everything up to this frame is as safe as the policy promises. */
@@ -166,15 +173,17 @@ export class Store {
       await this.#journal.close()
     } finally {
       this.#reject('the store was closed')
+      await this.#lock.release()
     }
   }
 
-  /** Ends as a crash does: for tests. */
+  /** Ends as a crash does, but for the lock: for tests. */
   abandon(): void {
     this.#unsubscribe()
     this.#cancelCommit?.()
     this.#journal.abandon()
     this.#reject('the store was abandoned')
+    void this.#lock.release()
   }
 
   #record(index: number, change: Change | CrossChange): void {
@@ -212,6 +221,29 @@ export class Store {
   #reject(reason: string): void {
     for (const { batch } of this.#waiting.splice(0)) batch.reject(new EngineError('UNAVAILABLE', reason))
   }
+}
+
+async function openLocked(directory: string, lock: DirectoryLock, options: StoreOptions): Promise<Store> {
+  const { env } = options
+  const { fs } = env
+  const databases = new Databases(options.databases)
+  const recovered = await load(directory, databases, options)
+  for (const tail of recovered?.journal.torn ?? []) options.onEvent?.({ kind: 'torn', tail })
+  removeLeftovers(fs, directory, recovered?.leftovers ?? [])
+  const start = await beginning(env, directory, recovered)
+  const reserve = new Reserve(fs, directory, options.reserveBytes ?? RESERVE_BYTES)
+  reserve.take()
+  const journal = new Journal(start, {
+    env,
+    directory,
+    policy: options.fsync ?? 'always',
+    segmentBytes: options.segmentBytes ?? SEGMENT_BYTES,
+    unsyncedBytesMax: options.unsyncedBytesMax ?? UNSYNCED_BYTES_MAX,
+    reserve,
+    slots: new DurableSlots(openSlots(fs, directory), start.manifest.directory),
+    onEvent: (event) => options.onEvent?.(event),
+  })
+  return Store.of({ directory, databases, journal, lock, env })
 }
 
 /** Makes a directory, and its name durable: a crash may have come between the two last time. */
