@@ -117,6 +117,13 @@ export class Client {
     return this.server.nowMs
   }
 
+  /** It has asked for nothing for longer than it may. As Redis: who waits for entries or messages is not idle. */
+  isIdle(nowMs: number): boolean {
+    const { idleSeconds } = this.server.settings
+    if (idleSeconds === 0 || nowMs - this.lastActiveMs <= idleSeconds * 1000) return false
+    return !this.isWaiting && this.subscriptionCount === 0 && this.source === undefined
+  }
+
   /** Answers with what a command has thrown, in place of what it has written since `mark`. Our own mistakes are logged. */
   fail(mark: number, error: unknown): void {
     let line = errorLine(error)

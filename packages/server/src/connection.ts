@@ -191,17 +191,7 @@ export class SocketConnection implements Connection, SharedReader {
       this.#endFor('a request of it was not whole in time')
     } else if (nowMs - client.lastActiveMs > QUIET_MS) {
       client.reply.release()
-      this.#checkIdle(nowMs)
-    }
-  }
-
-  #checkIdle(nowMs: number): void {
-    const { client } = this
-    const { settings } = client.server
-    if (settings.idleSeconds > 0 && nowMs - client.lastActiveMs > settings.idleSeconds * 1000) {
-      // As Redis: who waits for entries or messages is not idle.
-      if (!client.isWaiting && client.subscriptionCount === 0 && client.source === undefined)
-        this.#endFor('it was idle')
+      if (client.isIdle(nowMs)) this.#endFor('it was idle')
     }
   }
 
