@@ -102,6 +102,13 @@ describe('after a power failure', () => {
     expect(afterCrash(fs, { ...power, names: 'ordered' })).toEqual(['', 'a=', 'a= b='])
   })
 
+  it('has no name that needs a change of names that is missing', () => {
+    const fs = diskWith('old')
+    fs.rename('/a', '/b')
+    fs.open('/a', 'create')
+    expect(afterCrash(fs, power)).toEqual(['a= b=old', 'a=old', 'b=old'])
+  })
+
   it('has any subset of the sectors that were not synced, holes among them', () => {
     const fs = diskWith('')
     const file = fs.open('/a', 'update')
@@ -144,6 +151,50 @@ describe('after a power failure', () => {
     ])
     file.syncNow()
     expect(afterCrash(fs, power)).toEqual(['a=A*512B*512'])
+  })
+
+  it('has no part of what was written after a truncation that is missing', () => {
+    const fs = diskWith('A'.repeat(1024))
+    const file = fs.open('/a', 'update')
+    file.truncate(512)
+    file.write(bytes('B'.repeat(100)), 512)
+    expect(afterCrash(fs, power).filter((state) => !state.includes('B'))).toEqual([
+      'a=A*1024',
+      'a=A*512',
+      'a=A*512.*100',
+    ])
+    for (const state of afterCrash(fs, power)) expect(state).toMatch(/^a=A\*\d+(B+|B\*\d+)?(\.+|\.\*\d+)?$/)
+    expect(afterCrash(fs, power)).not.toContain('a=A*512B*100.*412')
+  })
+
+  it('has a truncation that was synced, and not one that came after the sync began', async () => {
+    const fs = diskWith('A'.repeat(512))
+    const file = fs.open('/a', 'update')
+    fs.holdSyncs = true
+    file.truncate(10)
+    const first = file.sync()
+    file.write(bytes('B'), 600)
+    fs.release()
+    await first
+    for (const state of afterCrash(fs, power)) expect(state).toMatch(/^a=A\*10/)
+    const second = file.sync()
+    file.truncate(5)
+    fs.release()
+    await second
+    expect(afterCrash(fs, power)).toEqual(['a=A*10.*590B', 'a=A*5'])
+  })
+
+  it('has zeros behind the end of a file, whatever was written there', () => {
+    const fs = diskWith('A'.repeat(10))
+    fs.open('/a', 'update').write(bytes('B'.repeat(10)), 10)
+    const grown = [...fs.crashStates({ ...power, from: fs.trace.length })].filter(
+      ({ fs }) => fs.contents('/a').length === 10,
+    )
+    expect(grown.length).toBeGreaterThan(1)
+    for (const { fs } of grown) {
+      fs.open('/a', 'update').truncate(20)
+      expect(text(fs, '/a')).toBe(`${'A'.repeat(10)}${'.'.repeat(10)}`)
+    }
   })
 
   it('shows zeros where a file was cut and grew again', () => {
@@ -250,6 +301,33 @@ describe('after a crash of the process', () => {
     crash!.fs.open('/a', 'update').syncNow()
     expect(afterCrash(crash!.fs, power)).toEqual(['a=abcd'])
     expect(afterCrash(fs, power)).toContain('a=')
+  })
+})
+
+describe('after one crash and another', () => {
+  it('may lack what a failed sync covered in the process before', async () => {
+    const fs = diskWith('')
+    const file = fs.open('/a', 'update')
+    file.write(bytes('abcd'), 0)
+    fs.inject({ kind: 'sync', error: 'EIO' })
+    expect(await outcome(() => file.sync())).toBe('EIO')
+    const [crash] = fs.crashStates({ ...process, from: fs.trace.length })
+    crash!.fs.open('/a', 'update').syncNow()
+    expect(afterCrash(crash!.fs, power)).toContain('a=')
+  })
+
+  it('has each file by itself, those of the first life and of the second', () => {
+    const fs = diskWith('')
+    fs.open('/c', 'create')
+    const file = fs.open('/a', 'update')
+    file.write(bytes('a'), 0)
+    file.syncNow()
+    fs.syncDirectoryNow('/')
+    for (const { fs: second } of fs.crashStates({ from: fs.trace.length })) {
+      second.open('/b', 'create').write(bytes('bb'), 0)
+      second.open('/c', 'update').write(bytes('c'), 0)
+      expect(afterCrash(second, process)).toEqual(['a=a b=bb c=c'])
+    }
   })
 })
 
