@@ -91,6 +91,30 @@ it('reads what DUMP gives of streams and strings, and refuses the rest by name',
   }
 })
 
+it('reads values of every length at which something in a listpack changes, and numbers likewise', async () => {
+  const lengths = [
+    62, 63, 64, 125, 126, 127, 4093, 4094, 4095, 4096, 16_376, 16_377, 16_378, 16_379, 2_097_145, 2_097_146,
+  ]
+  const numbers = [0, 7, 12, 13, 15, 16, 23, 24, 31, 32, 53, 62, 63, 64].flatMap((bits) =>
+    [-1n, 0n, 1n].flatMap((more) => [2n ** BigInt(bits) + more, -(2n ** BigInt(bits)) + more]),
+  )
+  const fields = [
+    ...lengths.map((length) => 'x'.repeat(length)),
+    ...numbers.map(String),
+    '-0',
+    '00',
+    '+1',
+    '',
+    ' 1',
+    '1e3',
+  ]
+  await ask(...fields.map((field) => ['XADD', 'edges', '*', field, field]))
+  await ask(['XADD', 'edges', '*', ...fields.slice(0, 20).flatMap((field) => ['f', field])])
+  const databases = new Databases()
+  readRdbNow(await saved(), { databases })
+  expect(ourPicture(databases)).toEqual(await theirPicture(wire))
+})
+
 /** The bytes of a bulk reply. */
 function payloadOf(reply: string): Uint8Array {
   return Uint8Array.from(Buffer.from(reply.slice(reply.indexOf('\n') + 1, -2), 'latin1'))

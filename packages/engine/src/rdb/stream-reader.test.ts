@@ -156,6 +156,23 @@ it('takes entries that came below deleted ones, after XSETID has set the last ID
   expect([read.length, nodesOf(read)]).toEqual([0, []])
 })
 
+it('ends a node before the next one where its deleted entries had higher IDs', () => {
+  const above = {
+    first: [5, 0] as const,
+    elements: [1, 1, 1, 'f', 0, ...entry(2, [0, 0], ['a']), ...entry(3, [4, 0], ['b'])],
+  }
+  const later = { first: [7, 0] as const, elements: [1, 0, 1, 'f', 0, ...entry(2, [0, 0], ['a'])] }
+  const { stream: read } = load(19, { nodes: [above, later], length: 2, last: [7, 0], counters: counters(3) })
+  expect(nodesOf(read)).toEqual(['1@5-0', '1@7-0'])
+  expect(read.removeThrough({ ms: 8n, seq: 0n })).toBe(2)
+})
+
+it('forgets an emptied node that is not the first', () => {
+  const emptied = { first: [9, 0] as const, elements: [0, 1, 1, 'f', 0, ...entry(3, [0, 0], ['a'])] }
+  const { stream: read } = load(19, { ...usual, nodes: [node, emptied] })
+  expect(nodesOf(read)).toEqual(['2@2-0'])
+})
+
 it('forgets an emptied first node when entries came below it', () => {
   const emptied = { first: [5, 0] as const, elements: [0, 1, 1, 'f', 0, ...entry(3, [0, 0], ['a'])] }
   const below = {
