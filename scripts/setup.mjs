@@ -43,7 +43,7 @@ export function ensureTestParts() {
   fail(
     [
       `The tests run against real parts, and these are missing: ${missing.join(', ')}.`,
-      '  Debian, Ubuntu:  sudo apt-get install redis-server chromium',
+      '  Debian, Ubuntu:  sudo apt-get install redis-server chromium strace',
       '  macOS:           brew install redis && brew install --cask chromium',
       '  elsewhere:       redis-server 7 on the PATH, and CHROMIUM_PATH=/path/to/chromium',
     ].join('\n'),
@@ -54,6 +54,8 @@ function missingParts() {
   const missing = []
   if (find(process.env.REDIS_SERVER ?? 'redis-server') === undefined) missing.push('redis-server')
   if (chromium() === undefined) missing.push('chromium')
+  // The tests of durability delay and break system calls with it.
+  if (process.platform === 'linux' && find('strace') === undefined) missing.push('strace')
   return missing
 }
 
