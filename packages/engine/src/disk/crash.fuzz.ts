@@ -36,7 +36,7 @@ it(
   { timeout: 3_600_000 },
   async () => {
     let states = 0
-    for (let run = 0; run < RUNS; run++) {
+    for (let run = 0; run < RUNS || states < RUNS * 4000; run++) {
       const seed = SEED + run
       const work = await workload(seed)
       let required = 0
@@ -44,9 +44,9 @@ it(
       let kind = ''
       for (const state of work.fs.crashStates({
         seed,
-        samples: 60,
-        prefixes: 32,
-        unitsMax: 6,
+        samples: 30,
+        prefixes: 16,
+        unitsMax: 5,
         names: run % 2 === 0 ? 'any' : 'ordered',
       })) {
         if (state.index !== index || state.kind !== kind) required = work.required(state)
@@ -56,8 +56,7 @@ it(
         states++
       }
     }
-    process.stdout.write(`${states} crash states of ${RUNS} workloads\n`)
-    expect(states).toBeGreaterThan(RUNS * 4000)
+    process.stdout.write(`${states} crash states of ${RUNS} workloads and more\n`)
   },
 )
 
@@ -69,7 +68,8 @@ it(`recovers from a crash while it recovers, seed ${SEED}`, { timeout: 3_600_000
     const every = 97 + (run % 7)
     for (const first of work.fs.crashStates({ seed, samples: 20, prefixes: 8, unitsMax: 4 })) {
       if (first.number % every !== 0) continue
-      const before = work.required(first)
+      // Of what was written only, a power failure after the crash may take all.
+      const before = { process: work.required(first), power: work.required({ kind: 'power', index: first.index }) }
       const { seq } = recoverFrom(first.fs)
       const next = work.afterCrash(first.fs, seq)
       await next.open()
@@ -77,7 +77,7 @@ it(`recovers from a crash while it recovers, seed ${SEED}`, { timeout: 3_600_000
       await next.env.advance(2000)
       next.store!.abandon()
       for (const second of first.fs.crashStates({ seed, samples: 6, prefixes: 4, unitsMax: 2 })) {
-        const wrong = next.check(second, Math.max(before, next.required(second)))
+        const wrong = next.check(second, Math.max(before[second.kind], next.required(second)))
         if (wrong !== undefined) {
           expect.fail(`seed ${seed}: ${wrong}; ${second.describe()}, after ${first.describe()}`)
         }

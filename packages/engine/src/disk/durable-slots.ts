@@ -3,17 +3,19 @@
  * sync and never synced itself, so it can be behind, or torn, and is never ahead: what it vouches for and is not there, or is
  * damaged, had been durable.
  *
- *   at   0   slot of the even writes     ┐  u32 "MDUR", u32 segment, u32 offset, u64 directory, u64 count, u32 CRC-32
- *      512   slot of the odd writes      ┘  of the 28 bytes before; each in a sector of its own
+ *   at    0   slot of the even writes     ┐  u32 "MDUR", u32 segment, u32 offset, u64 directory, u64 count, u32 CRC-32
+ *      4096   slot of the odd writes      ┘  of the 28 bytes before; each in a sector of its own
  *
- * A slot that is not whole is passed over: it says nothing.
+ * A slot that is not whole is passed over; a crash leaves one of them whole, since only one is written at a time. Without
+ * any, or without the file, which is there before the journal's first frame, nobody knows what is missing: that is damage.
  */
 import { crc32 } from 'node:zlib'
+import { EngineError } from '../errors.ts'
 import { closeQuietly, readBytes, type Fs, type OpenFile } from './files.ts'
 import { comparePositions, type Position } from './frame.ts'
 
 export const DURABLE_NAME = 'durable'
-const SLOT_BYTES = 512
+const SLOT_BYTES = 4096
 const USED_BYTES = 32
 const CRC_AT = 28
 const MAGIC = 0x5255444d
@@ -22,11 +24,12 @@ export class DurableSlots {
   readonly #file: OpenFile
   readonly #bytes = new Uint8Array(USED_BYTES)
   readonly #view = new DataView(this.#bytes.buffer)
-  #count = 0
+  #count: number
 
-  /** `directory`: 16 hexadecimal digits. */
-  constructor(file: OpenFile, directory: string) {
+  /** `directory`: 16 hexadecimal digits. `slot`: which is written first, 0 or 1; the other one stays whole meanwhile. */
+  constructor(file: OpenFile, directory: string, slot: number) {
     this.#file = file
+    this.#count = slot
     this.#view.setUint32(0, MAGIC, true)
     this.#view.setBigUint64(12, BigInt(`0x${directory}`), true)
   }
@@ -47,24 +50,52 @@ export class DurableSlots {
   }
 }
 
-/** The highest position that is vouched for; undefined: nothing is. */
-export function readDurable(fs: Fs, directory: string, id: string): Position | undefined {
-  if (!fs.list(directory).includes(DURABLE_NAME)) return undefined
-  const file = fs.open(`${directory}/${DURABLE_NAME}`, 'read')
+/** Creates the file, with two slots that vouch for nothing; it and its name are on stable storage then. */
+export async function createDurable(fs: Fs, directory: string, id: string): Promise<void> {
+  const isThere = fs.list(directory).includes(DURABLE_NAME)
+  const file = fs.open(`${directory}/${DURABLE_NAME}`, isThere ? 'update' : 'create')
   try {
-    const [one, other] = [readSlot(file, 0, id), readSlot(file, SLOT_BYTES, id)]
-    if (one === undefined || other === undefined) return one ?? other
-    return comparePositions(one, other) > 0 ? one : other
+    const slots = new DurableSlots(file, id, 0)
+    slots.write({ segment: 0, offset: 0 })
+    slots.write({ segment: 0, offset: 0 })
+    await file.sync()
+  } finally {
+    closeQuietly(file)
+  }
+  await fs.syncDirectory(directory)
+}
+
+export interface Vouched extends Position {
+  /** The slot that says so. */
+  readonly slot: number
+}
+
+/** The highest position that is vouched for. */
+export function readDurable(fs: Fs, directory: string, id: string): Vouched {
+  const path = `${directory}/${DURABLE_NAME}`
+  if (!fs.list(directory).includes(DURABLE_NAME)) {
+    throw new EngineError('CORRUPT', `${path} is missing: it tells up to where the journal has to be there`)
+  }
+  const file = fs.open(path, 'read')
+  try {
+    const size = file.size()
+    if (size < SLOT_BYTES + USED_BYTES) {
+      throw new EngineError('CORRUPT', `${path}: ${size} bytes, where ${SLOT_BYTES + USED_BYTES} or more were expected`)
+    }
+    const [one, other] = [readSlot(file, 0, id), readSlot(file, 1, id)]
+    if (one !== undefined && (other === undefined || comparePositions(one, other) > 0)) return one
+    if (other !== undefined) return other
+    throw new EngineError('CORRUPT', `${path}: neither of its slots (offsets 0 and ${SLOT_BYTES}) is whole`)
   } finally {
     closeQuietly(file)
   }
 }
 
-function readSlot(file: OpenFile, at: number, id: string): Position | undefined {
-  const bytes = readBytes(file, at, USED_BYTES)
+function readSlot(file: OpenFile, slot: number, id: string): Vouched | undefined {
+  const bytes = readBytes(file, slot * SLOT_BYTES, USED_BYTES)
   if (bytes.length < USED_BYTES) return undefined
   const view = new DataView(bytes.buffer, bytes.byteOffset)
   if (view.getUint32(0, true) !== MAGIC || view.getBigUint64(12, true) !== BigInt(`0x${id}`)) return undefined
   if (crc32(bytes.subarray(0, CRC_AT)) !== view.getUint32(CRC_AT, true)) return undefined
-  return { segment: view.getUint32(4, true), offset: view.getUint32(8, true) }
+  return { segment: view.getUint32(4, true), offset: view.getUint32(8, true), slot }
 }

@@ -100,7 +100,9 @@ export function* recovering(
 
 /** Reads a directory's journal with whatever is to be done with its groups. */
 export function scanOf(fs: Fs, directory: string, manifest: Manifest, apply: ApplyGroup): JournalScan {
-  return new JournalScan({ fs, directory, manifest, durable: readDurable(fs, directory, manifest.directory), apply })
+  // The first manifest is there before anything else.
+  const durable = manifest.generation === 1 ? undefined : readDurable(fs, directory, manifest.directory)
+  return new JournalScan({ fs, directory, manifest, durable, apply })
 }
 
 function applyPayload(databases: Databases, payload: Uint8Array, where: string): void {

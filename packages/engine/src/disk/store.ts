@@ -13,7 +13,7 @@ import { Databases, type DatabasesOptions } from '../databases.ts'
 import type { CancelTimer, Env } from '../env.ts'
 import { EngineError } from '../errors.ts'
 import { ChangeWriter } from './change-writer.ts'
-import { DURABLE_NAME, DurableSlots } from './durable-slots.ts'
+import { createDurable, DURABLE_NAME, DurableSlots, readDurable } from './durable-slots.ts'
 import { closeQuietly, type Fs } from './files.ts'
 import { Journal, randomWord, type FsyncPolicy, type JournalEvent, type JournalStart, type Refusal } from './journal.ts'
 import { createSegment, segmentHeader, segmentName } from './journal-file.ts'
@@ -240,7 +240,7 @@ async function openLocked(directory: string, lock: DirectoryLock, options: Store
     segmentBytes: options.segmentBytes ?? SEGMENT_BYTES,
     unsyncedBytesMax: options.unsyncedBytesMax ?? UNSYNCED_BYTES_MAX,
     reserve,
-    slots: new DurableSlots(openSlots(fs, directory), start.manifest.directory),
+    slots: openSlots(fs, directory, start.manifest.directory),
     onEvent: (event) => options.onEvent?.(event),
   })
   return Store.of({ directory, databases, journal, lock, env })
@@ -294,6 +294,7 @@ async function beginning(env: Env, directory: string, recovered: Recovered | und
   const epoch = before.epoch + 1
   const fileId = randomWord(env)
   const { bytes, crc } = segmentHeader({ number, fileId, epoch })
+  if (before.generation === 1) await createDurable(fs, directory, before.directory)
   const file = await createSegment(fs, directory, number, bytes)
   const manifest: Manifest = {
     ...before,
@@ -347,9 +348,9 @@ function removeLeftovers(fs: Fs, directory: string, names: readonly string[]): v
   }
 }
 
-function openSlots(fs: Fs, directory: string): ReturnType<Fs['open']> {
-  const exists = fs.list(directory).includes(DURABLE_NAME)
-  return fs.open(`${directory}/${DURABLE_NAME}`, exists ? 'update' : 'create')
+function openSlots(fs: Fs, directory: string, id: string): DurableSlots {
+  const { slot } = readDurable(fs, directory, id)
+  return new DurableSlots(fs.open(`${directory}/${DURABLE_NAME}`, 'update'), id, 1 - slot)
 }
 
 function newBatch(): Batch {
