@@ -232,6 +232,12 @@ export class Nodes {
     for (const [names, nodes] of other.#names) this.#keepNames(names, nodes)
   }
 
+  /** From now on shows another table as it is now, to be read, whatever becomes of that one; has no nodes of its own. */
+  show(other: Nodes): void {
+    for (const page of other.#pages) this.#pages.push(page.picture(this.#meter))
+    this.#count = other.#count
+  }
+
   #remove(page: NodePage, node: number): void {
     this.#keepNames(page.names(node), -1)
     page.remove(node)
