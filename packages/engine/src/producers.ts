@@ -69,11 +69,6 @@ export class Producers {
     return next !== undefined && BigInt(next) <= ms
   }
 
-  /** What is remembered of each producer, the oldest first. */
-  sent(): Iterable<readonly [producer: string, iids: ReadonlyMap<string, StreamId>]> {
-    return this.#sent
-  }
-
   record(producer: string, iid: string, id: StreamId): void {
     const sent = this.#writable(producer) ?? this.#begin(producer, id)
     // What comes again has expired before: it is the newest now.
@@ -107,7 +102,7 @@ export class Producers {
   configure(settings: IdempotencySettings): void {
     if (settings.durationS === this.settings.durationS && settings.sizeMax === this.settings.sizeMax) return
     this.settings = settings
-    for (const name of [...this.#sent.keys()]) {
+    for (const name of this.#sent.keys()) {
       const sent = this.#writable(name)!
       for (const iid of sent.keys()) this.#forget(sent, iid)
       this.#settle(name)
