@@ -134,7 +134,7 @@ class LargeHistory {
     else if (what < 8) deleteEntries(database, key, this.#some(database, key), now)
     else if (what < 10) this.#claim(database, key)
     else if (what < 11) this.#giveBack(database, key)
-    else if (what < 13) this.#produce(database, key)
+    else if (what < 12) this.#produce(database, key)
     else this.#rarely(database, key)
   }
 
@@ -170,29 +170,32 @@ class LargeHistory {
 
   #rarely(database: Database, key: string): void {
     const now = this.#nowMs
-    switch (this.#random.below(6)) {
+    switch (this.#random.below(7)) {
       case 0: {
         const entries = this.#random.below(3000)
         trim(database, key, { keep: { kind: 'max-len', entries }, approximate: this.#random.below(2) === 0 }, now)
         return
       }
       case 1: {
-        // The newest go, and their IDs come again.
         const stream = database.streamAt(key, now)!
-        const newest = stream.rangeBackward(ID_ZERO, ID_MAX, 20).map(({ id }) => id)
-        if (newest.length === 0) return
-        deleteEntries(database, key, newest, now)
-        const lastId = stream.length > 0 ? stream.lastEntryId : stream.lastId
-        setLastId(database, { key, lastId, entriesAdded: stream.entriesAdded, maxDeletedId: ID_ZERO }, now)
+        const newest = stream.rangeBackward(ID_ZERO, ID_MAX, 1 + this.#random.below(9)).map(({ id }) => id)
+        if (newest.length > 0) deleteEntries(database, key, newest, now)
         return
       }
-      case 2:
+      case 2: {
+        // The IDs of the newest come again.
+        const stream = database.streamAt(key, now)!
+        const lastId = stream.length > 0 ? stream.lastEntryId : stream.lastId
+        setLastId(database, { key, lastId, entriesAdded: stream.entriesAdded, maxDeletedId: { ms: 0n, seq: 1n } }, now)
+        return
+      }
+      case 3:
         if (database.streamAt('larger', now) !== undefined) renameKey(database, 'larger', 'large', now)
         return
-      case 3:
+      case 4:
         this.#databases.copy({ key, database: 0 }, { key: 'larger', database: 0 }, { replace: true }, now)
         return
-      case 4:
+      case 5:
         this.#databases.swap(0, 1, now)
         return
       default:

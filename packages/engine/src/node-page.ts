@@ -126,9 +126,8 @@ export class NodePage {
     return picture
   }
 
-  /** Begins a node, which is empty yet. */
+  /** Begins a node, which is empty yet: behind those that a picture has. */
   push(first: NumberId, names: NameSet, body: number): void {
-    if (this.#isShared) this.#unshare()
     if (this.end * 3 === this.#counts.length) this.#grow()
     const node = this.end++
     this.#write(node * 4 + FIRST, first)

@@ -250,11 +250,10 @@ export class PendingBlock {
     }
   }
 
-  /** Gives back places that have been free for long: called when rows were removed. */
+  /** Gives back places that have been free for long: called when rows were removed just now. */
   shrink(): void {
     const { places } = this.#columns
     if (places <= ROWS_MIN * 4 || this.size * 4 >= places) return
-    if (this.#isShared) this.#unshare()
     this.#resize(Math.max(this.size * 2, ROWS_MIN))
   }
 
