@@ -180,13 +180,14 @@ class LargeHistory {
         const stream = database.streamAt(key, now)!
         const newest = stream.rangeBackward(ID_ZERO, ID_MAX, 1 + this.#random.below(9)).map(({ id }) => id)
         if (newest.length > 0) deleteEntries(database, key, newest, now)
+        const { lastId, entriesAdded } = stream
+        setLastId(database, { key, lastId, entriesAdded, maxDeletedId: { ms: 0n, seq: 1n } }, now)
         return
       }
       case 2: {
         // The IDs of the newest come again.
         const stream = database.streamAt(key, now)!
-        const lastId = stream.length > 0 ? stream.lastEntryId : stream.lastId
-        setLastId(database, { key, lastId, entriesAdded: stream.entriesAdded, maxDeletedId: { ms: 0n, seq: 1n } }, now)
+        setLastId(database, { key, lastId: stream.length > 0 ? stream.lastEntryId : stream.lastId }, now)
         return
       }
       case 3:
