@@ -155,6 +155,14 @@ export class NodePage {
     this.#counts[node * 3 + BODY] = body
   }
 
+  /** The node begins and ends otherwise, and has a body of so many bytes. */
+  amend(node: number, to: { readonly first: NumberId; readonly last: NumberId; readonly body: number }): void {
+    if (this.#isShared) this.#unshare()
+    this.#write(node * 4 + FIRST, to.first)
+    this.#write(node * 4 + LAST, to.last)
+    this.#counts[node * 3 + BODY] = to.body
+  }
+
   /** The node lost so many of its entries. */
   lose(node: number, entries: number): void {
     if (this.#isShared) this.#unshare()
