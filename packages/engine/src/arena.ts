@@ -27,6 +27,15 @@ export class Arena {
     this.#view = viewOf(this.bytes)
   }
 
+  /** The bytes in use, to be read: what comes later stands behind them. */
+  picture(): Arena {
+    const picture = new Arena(0)
+    picture.bytes = this.bytes
+    picture.used = this.used
+    picture.#view = this.#view
+    return picture
+  }
+
   /** Makes room; returns by how many bytes it grew. */
   reserve(bytes: number): number {
     const before = this.bytes.length

@@ -16,7 +16,8 @@ import type { Change, CrossChange } from './change.ts'
 import { applyChange } from './apply.ts'
 import { AppendScratch } from './append-scratch.ts'
 import { EngineError } from './errors.ts'
-import { Keyspace, type Value } from './keyspace.ts'
+import { Freezer } from './freezer.ts'
+import { Keyspace, type Slot, type Value } from './keyspace.ts'
 import type { NodeLimits } from './nodes.ts'
 import type { EntryRun } from './packed-fields.ts'
 import { IDEMPOTENCY_DEFAULT, type IdempotencySettings } from './producers.ts'
@@ -51,16 +52,23 @@ export class Database {
   /** What appends work with. */
   readonly scratch = new AppendScratch()
   readonly #tally: Tally
+  readonly #freezer: Freezer
   readonly #watches = new Watches(this)
-  #keyspace = new Keyspace()
+  #keyspace: Keyspace
   // Replaced, not changed, so that whoever ends a subscription while being told disturbs nobody.
   #listeners: readonly ChangeListener[] = []
   #crossListeners: readonly CrossChangeListener[] = []
 
-  constructor(options: DatabaseOptions = {}, tally: Tally = { changes: 0, expired: 0 }) {
+  constructor(
+    options: DatabaseOptions = {},
+    tally: Tally = { changes: 0, expired: 0 },
+    freezer: Freezer = new Freezer(),
+  ) {
     this.limits = { entriesMax: options.nodeEntriesMax ?? 100, bytesMax: options.nodeBytesMax ?? 4096 }
     this.idempotency = options.idempotency ?? IDEMPOTENCY_DEFAULT
     this.#tally = tally
+    this.#freezer = freezer
+    this.#keyspace = new Keyspace(freezer)
   }
 
   /** Bytes of all keys, as `Stream.memoryBytes` counts them. */
@@ -149,6 +157,11 @@ export class Database {
     return this.#keyspace.at(place).key
   }
 
+  /** All keys with what they hold, by their places: for the picture that `Databases.freeze` makes. */
+  slots(): Slot[] {
+    return this.#keyspace.slots()
+  }
+
   /** The earliest time at which a key expires. */
   nextExpiryMs(): number | undefined {
     return this.#keyspace.nextExpiryMs
@@ -213,6 +226,7 @@ export class Database {
    */
   commitRun(key: string, stream: Stream, run: EntryRun): number {
     const { scratch } = this
+    if (this.#freezer.active !== 0) this.#freezer.keep(stream)
     const entries = stream.appendRun(run, this.limits)
     this.#tally.changes += entries
     if (this.#watches.size === 0 && this.#listeners.length === 0) return entries
@@ -255,11 +269,14 @@ export class Database {
         return
       case 'flushed':
         // Nothing is walked: the keys go with the last reference to them.
-        this.#keyspace = new Keyspace()
+        this.#keyspace = new Keyspace(this.#freezer)
         return
-      default:
-        applyChange(this.#keyspace.get(change.key)?.value, change)
+      default: {
+        const value = this.#keyspace.get(change.key)?.value
+        if (this.#freezer.active !== 0) this.#freezer.keep(value)
+        applyChange(value, change)
         if (change.kind === 'iid-recorded') this.#keyspace.idempotentKeys.add(change.key)
+      }
     }
   }
 
@@ -280,7 +297,9 @@ export class Database {
   copyKey(key: string, to: Database, toKey: string): void {
     const slot = this.#keyspace.get(key)
     if (slot === undefined) throw new EngineError('NO_SUCH_KEY', `There is no key '${key}' to copy`)
-    to.#keyspace.put(toKey, slot.value.copy(), slot.expiresAtMs)
+    const copy = slot.value.copy()
+    this.#freezer.leaveOut(copy)
+    to.#keyspace.put(toKey, copy, slot.expiresAtMs)
   }
 
   #expire(key: string): undefined {

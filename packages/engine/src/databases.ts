@@ -12,6 +12,8 @@
 import { unreachable, type Change, type CrossChange } from './change.ts'
 import { Database, type DatabaseOptions, type Tally } from './database.ts'
 import { EngineError } from './errors.ts'
+import { Freezer } from './freezer.ts'
+import { FrozenDatabase, FrozenDatabases } from './frozen-databases.ts'
 import { flush } from './keys.ts'
 import type { NodeLimits } from './nodes.ts'
 import type { IdempotencySettings } from './producers.ts'
@@ -34,6 +36,7 @@ export class Databases {
   readonly count: number
   readonly #options: DatabaseOptions
   readonly #tally: Tally = { changes: 0, expired: 0 }
+  readonly #freezer = new Freezer()
   readonly #made: (Database | undefined)[]
   #limits: NodeLimits | undefined = undefined
   #idempotency: IdempotencySettings | undefined = undefined
@@ -173,11 +176,21 @@ export class Databases {
     }
   }
 
+  /** A picture of all keys as they are now, to be read bit by bit while changes go on. There is one at a time. */
+  freeze(): FrozenDatabases {
+    this.#freezer.begin()
+    const frozen: FrozenDatabase[] = []
+    for (const [index, database] of this.made()) {
+      if (database.keyCount > 0) frozen.push(new FrozenDatabase(index, database, this.#freezer))
+    }
+    return new FrozenDatabases(frozen, this.#freezer)
+  }
+
   #make(index: number): Database {
     if (!Number.isSafeInteger(index) || index < 0 || index >= this.count) {
       throw new EngineError('BAD_ARGUMENT', `Databases are numbered from 0 to ${this.count - 1}; there is no ${index}`)
     }
-    const database = new Database(this.#options, this.#tally)
+    const database = new Database(this.#options, this.#tally, this.#freezer)
     if (this.#limits !== undefined) database.limits = this.#limits
     if (this.#idempotency !== undefined) database.idempotency = this.#idempotency
     this.#made[index] = database

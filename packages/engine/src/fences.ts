@@ -42,6 +42,15 @@ export class Fences {
     if (this.#count === 0) this.#wide = undefined
   }
 
+  copy(): Fences {
+    const copy = new Fences()
+    copy.#count = this.#count
+    copy.#ms = this.#ms.slice()
+    copy.#seq = this.#seq.slice()
+    copy.#wide = this.#wide?.slice()
+    return copy
+  }
+
   /** The last part whose fence is not above the ID; the first where all are. Hot. */
   find(id: NumberId): number {
     if (this.#wide !== undefined && id.wide !== undefined) return this.#findWide(id)

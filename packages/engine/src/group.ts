@@ -18,7 +18,7 @@ import { DeliveryOrder } from './delivery-order.ts'
 import type { CountedIds } from './found-entries.ts'
 import { ID_ZERO, type StreamId } from './id.ts'
 import { IdList } from './id-list.ts'
-import type { Meter } from './meter.ts'
+import { Meter } from './meter.ts'
 import { IdCell, nameOf, toStreamId, type NumberId } from './number-id.ts'
 import { PendingSeeker } from './pending-seeker.ts'
 import type { PendingRecord } from './pending-columns.ts'
@@ -59,7 +59,9 @@ export class Group {
   entriesRead: number | undefined
   readonly pending: PendingList
   readonly #consumers = new Map<string, Consumer>()
-  readonly #nacked = new Map<string, StreamId>()
+  #nacked = new Map<string, StreamId>()
+  /** A picture has `#nacked` as well. */
+  #isNackedShared = false
   #order: DeliveryOrder | undefined = undefined
   readonly #byNumber: (Consumer | undefined)[] = [undefined]
   readonly #freeNumbers: number[] = []
@@ -210,7 +212,7 @@ export class Group {
     const timeMs = seeker.seek(cell) ? seeker.timeMs : 0
     const before = this.pending.setRecord(cell, { owner: NOBODY, timeMs, count })
     if (before !== undefined) this.#leave(before, cell)
-    this.#nacked.set(nameOf(cell), id)
+    this.#ownNacked().set(nameOf(cell), id)
     this.#meter.add(NACKED_BYTES)
   }
 
@@ -235,14 +237,7 @@ export class Group {
   /** The same group once more, for a copy of its stream. Consumers keep their numbers, which the pending rows name. */
   copy(meter: Meter): Group {
     const copy = new Group(this.name, this.lastId, this.entriesRead, meter)
-    for (const { name, number, seenMs, activeMs, pending } of this.#consumers.values()) {
-      const consumer = new Consumer(name, number, seenMs)
-      consumer.activeMs = activeMs
-      consumer.pending = pending
-      copy.#byNumber[number] = consumer
-      copy.#consumers.set(name, consumer)
-      meter.add(CONSUMER_BYTES + name.length)
-    }
+    this.#copyConsumers(copy)
     copy.#freeNumbers.push(...this.#freeNumbers)
     for (const [name, id] of this.#nacked) copy.#nacked.set(name, id)
     meter.add(this.#nacked.size * NACKED_BYTES)
@@ -251,6 +246,16 @@ export class Group {
       return true
     })
     return copy
+  }
+
+  /** The group as it is now, to be read, whatever becomes of this one. */
+  picture(): Group {
+    const picture = new Group(this.name, this.lastId, this.entriesRead, new Meter())
+    picture.pending.show(this.pending)
+    this.#copyConsumers(picture)
+    picture.#nacked = this.#nacked
+    this.#isNackedShared = true
+    return picture
   }
 
   /** Takes the group out of the memory account. */
@@ -262,13 +267,33 @@ export class Group {
     this.#meter.add(-bytes)
   }
 
+  #copyConsumers(to: Group): void {
+    for (const { name, number, seenMs, activeMs, pending } of this.#consumers.values()) {
+      const consumer = new Consumer(name, number, seenMs)
+      consumer.activeMs = activeMs
+      consumer.pending = pending
+      to.#byNumber[number] = consumer
+      to.#consumers.set(name, consumer)
+      to.#meter.add(CONSUMER_BYTES + name.length)
+    }
+  }
+
+  /** The zone, to be changed. */
+  #ownNacked(): Map<string, StreamId> {
+    if (this.#isNackedShared) {
+      this.#nacked = new Map(this.#nacked)
+      this.#isNackedShared = false
+    }
+    return this.#nacked
+  }
+
   /** An entry is not its former owner's any more. */
   #leave(owner: number, id: NumberId): void {
     if (owner !== NOBODY) {
       this.owner(owner).pending--
       return
     }
-    this.#nacked.delete(nameOf(id))
+    this.#ownNacked().delete(nameOf(id))
     this.#meter.add(-NACKED_BYTES)
   }
 

@@ -52,6 +52,15 @@ export class IdColumns {
     return new IdColumns({ ms: this.#msBase, seq: this.#seqBase }, this.isWide, { rows, like: undefined })
   }
 
+  /** The same columns, to be read: rows are only ever added behind those that are there, and wider columns are new ones. */
+  picture(): IdColumns {
+    const picture = this.alike(0)
+    picture.#ms = this.#ms
+    picture.#seq = this.#seq
+    picture.#pairs = this.#pairs
+    return picture
+  }
+
   /** A row of narrow columns has needed 32 bits for its ms. */
   get hasLongMs(): boolean {
     return this.#ms instanceof Uint32Array

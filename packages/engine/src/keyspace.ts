@@ -12,6 +12,7 @@
  */
 import assert from 'node:assert'
 import { Deadlines } from './deadlines.ts'
+import type { Freezer } from './freezer.ts'
 import { Meter } from './meter.ts'
 import type { IdempotencySettings } from './producers.ts'
 import { Stream } from './stream.ts'
@@ -41,6 +42,7 @@ export function keyBytes(key: string): number {
 }
 
 export class Keyspace {
+  readonly #freezer: Freezer
   /** Keys under which IDs of producers may be remembered. */
   readonly idempotentKeys = new Set<string>()
   readonly #slots = new Map<string, Placed>()
@@ -49,6 +51,10 @@ export class Keyspace {
   readonly #places: Placed[] = []
   readonly #expiry = new Deadlines<string>()
   readonly #meter = new Meter()
+
+  constructor(freezer: Freezer) {
+    this.#freezer = freezer
+  }
 
   /** Bytes of all keys and values. */
   get memoryBytes(): number {
@@ -89,6 +95,11 @@ export class Keyspace {
     return slot
   }
 
+  /** All slots by their places. While a freeze is on nothing of them is changed but their places. */
+  slots(): Slot[] {
+    return this.#places.slice()
+  }
+
   keys(): IterableIterator<string> {
     return this.#slots.keys()
   }
@@ -96,6 +107,7 @@ export class Keyspace {
   createStream(key: string, idempotency: IdempotencySettings | undefined): void {
     assert(!this.#slots.has(key), 'a stream is created under a free key')
     const stream = new Stream()
+    this.#freezer.leaveOut(stream)
     if (idempotency !== undefined) stream.ensureProducers().settings = idempotency
     this.put(key, stream, undefined)
   }
@@ -113,7 +125,7 @@ export class Keyspace {
     } else {
       // The key keeps its place: it has been there all the time for whoever walks.
       this.#discharge(slot.value)
-      slot.value = value
+      this.#writable(slot).value = value
     }
     this.expire(key, expiresAtMs)
   }
@@ -123,7 +135,7 @@ export class Keyspace {
     const slot = this.#slots.get(key)
     assert(slot !== undefined, 'an expiry is about a key that is there')
     if (slot.expiresAtMs === atMs) return
-    slot.expiresAtMs = atMs
+    this.#writable(slot).expiresAtMs = atMs
     if (atMs === undefined) this.#expiry.delete(key)
     else this.#expiry.set(key, atMs)
   }
@@ -143,6 +155,16 @@ export class Keyspace {
     this.#meter.add(-keyBytes(key))
     this.#discharge(slot.value)
     return slot
+  }
+
+  /** The slot, to be changed: another one while a freeze is on, since its picture has this one. */
+  #writable(slot: Placed): Placed {
+    if (this.#freezer.active === 0) return slot
+    const copy = { ...slot }
+    this.#slots.set(slot.key, copy)
+    this.#places[slot.place] = copy
+    if (this.#found === slot) this.#found = copy
+    return copy
   }
 
   #charge(value: Value): void {

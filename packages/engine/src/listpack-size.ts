@@ -43,7 +43,8 @@ export function listpackBytesSize(bytes: Uint8Array, start: number, end: number)
   return head + length + backLengthSize(head + length)
 }
 
-function backLengthSize(bytes: number): number {
+/** What the length of an element takes behind it. */
+export function backLengthSize(bytes: number): number {
   if (bytes <= 127) return 1
   if (bytes < 16_383) return 2
   if (bytes < 2_097_151) return 3

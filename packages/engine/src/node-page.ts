@@ -7,6 +7,8 @@
  *   names    [ ●             ][ (none)        ][ …      names of the node's first entry
  *                                   ▲
  *                              total 0: the node is gone, and waits for the page to be joined with the next one
+ *
+ * A `picture` shares the columns until the page is about to change: then the page takes copies.
  */
 import type { StreamId } from './id.ts'
 import type { Meter } from './meter.ts'
@@ -34,6 +36,8 @@ export class NodePage {
   #names: (NameSet | undefined)[] = []
   /** The exact IDs of those that are no plain numbers, by their place in `#ids`. */
   #wide: Map<number, StreamId> | undefined = undefined
+  /** A picture has the columns as well. */
+  #isShared = false
   readonly #meter: Meter
 
   constructor(meter: Meter, places = PLACES_MIN) {
@@ -108,7 +112,21 @@ export class NodePage {
     return id.seq - this.#ids[node * 4 + 1]!
   }
 
-  /** Begins a node, which is empty yet. */
+  /** The page as it is now, to be read, whatever becomes of this one. */
+  picture(meter: Meter): NodePage {
+    const picture = new NodePage(meter, 0)
+    picture.start = this.start
+    picture.end = this.end
+    picture.gone = this.gone
+    picture.#ids = this.#ids
+    picture.#counts = this.#counts
+    picture.#names = this.#names
+    picture.#wide = this.#wide
+    this.#isShared = true
+    return picture
+  }
+
+  /** Begins a node, which is empty yet: behind those that a picture has. */
   push(first: NumberId, names: NameSet, body: number): void {
     if (this.end * 3 === this.#counts.length) this.#grow()
     const node = this.end++
@@ -121,6 +139,7 @@ export class NodePage {
 
   /** An entry of so many bytes was added to the node. */
   add(node: number, id: NumberId, bytes: number): void {
+    if (this.#isShared) this.#unshare()
     this.#write(node * 4 + LAST, id)
     this.#counts[node * 3 + LIVE]!++
     this.#counts[node * 3 + TOTAL]!++
@@ -129,19 +148,30 @@ export class NodePage {
 
   /** So many entries were added to the node, the last under this ID; they make its body so large. */
   addRun(node: number, last: NumberId, entries: number, body: number): void {
+    if (this.#isShared) this.#unshare()
     this.#write(node * 4 + LAST, last)
     this.#counts[node * 3 + LIVE]! += entries
     this.#counts[node * 3 + TOTAL]! += entries
     this.#counts[node * 3 + BODY] = body
   }
 
+  /** The node begins and ends otherwise, and has a body of so many bytes. */
+  amend(node: number, to: { readonly first: NumberId; readonly last: NumberId; readonly body: number }): void {
+    if (this.#isShared) this.#unshare()
+    this.#write(node * 4 + FIRST, to.first)
+    this.#write(node * 4 + LAST, to.last)
+    this.#counts[node * 3 + BODY] = to.body
+  }
+
   /** The node lost so many of its entries. */
   lose(node: number, entries: number): void {
+    if (this.#isShared) this.#unshare()
     this.#counts[node * 3 + LIVE]! -= entries
   }
 
   /** The first and the last ID of the node are not above this one from now on. */
   cap(node: number, id: NumberId, scratch: IdCell): void {
+    if (this.#isShared) this.#unshare()
     this.readFirst(node, scratch)
     if (compareNumberIds(scratch, id) > 0) this.#write(node * 4 + FIRST, id)
     this.readLast(node, scratch)
@@ -150,6 +180,7 @@ export class NodePage {
 
   /** The node is gone; `start` and `end` move over those at the edges that are. */
   remove(node: number): void {
+    if (this.#isShared) this.#unshare()
     this.#counts[node * 3 + TOTAL] = 0
     this.#names[node] = undefined
     this.gone++
@@ -179,6 +210,14 @@ export class NodePage {
   /** Takes the page out of the memory account. */
   release(): void {
     this.#meter.add(-(OVERHEAD_BYTES + (this.#counts.length / 3) * NODE_BYTES))
+  }
+
+  #unshare(): void {
+    this.#ids = this.#ids.slice()
+    this.#counts = this.#counts.slice()
+    this.#names = this.#names.slice()
+    this.#wide = this.#wide && new Map(this.#wide)
+    this.#isShared = false
   }
 
   #take(from: NodePage, node: number): void {

@@ -232,6 +232,28 @@ export class Nodes {
     for (const [names, nodes] of other.#names) this.#keepNames(names, nodes)
   }
 
+  /** A node, by its index, is as a file tells. */
+  amend(index: number, node: Pick<NodePicture, 'firstId' | 'lastId' | 'body'>): void {
+    let skip = index
+    for (const page of this.#pages) {
+      if (skip >= page.count) {
+        skip -= page.count
+        continue
+      }
+      let at = page.start
+      while (skip > 0 || page.isGone(at)) if (!page.isGone(at++)) skip--
+      page.amend(at, { first: IdCell.of(node.firstId), last: IdCell.of(node.lastId), body: node.body })
+      return
+    }
+    assert.fail('an index below the number of nodes')
+  }
+
+  /** From now on shows another table as it is now, to be read, whatever becomes of that one; has no nodes of its own. */
+  show(other: Nodes): void {
+    for (const page of other.#pages) this.#pages.push(page.picture(this.#meter))
+    this.#count = other.#count
+  }
+
   #remove(page: NodePage, node: number): void {
     this.#keepNames(page.names(node), -1)
     page.remove(node)

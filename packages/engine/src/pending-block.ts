@@ -8,6 +8,8 @@
  *   owners   consumer 0 → 2 rows, consumer 4 → 1 row
  *
  * Rows are moved to keep them dense, the shorter side of them: acknowledging from the front moves nothing.
+ *
+ * A `picture` shares the columns until the block is about to change: then the block takes copies.
  */
 import assert from 'node:assert'
 import type { StreamId } from './id.ts'
@@ -21,6 +23,7 @@ export const BLOCK_ROWS_MAX = 1024
 const ROWS_MIN = 8
 // The object, its five typed arrays and the map of owners.
 const OVERHEAD_BYTES = 1200
+const NO_METER = new Meter()
 
 export interface PendingRow extends PendingRecord {
   readonly id: StreamId
@@ -35,22 +38,28 @@ export class PendingBlock {
   #columns: PendingColumns
   #start = 0
   #end = 0
-  /** How many rows each consumer has here, by its number. */
-  readonly owners = new Map<number, number>()
+  #owners = new Map<number, number>()
+  /** A picture has the columns and the owners as well. */
+  #isShared = false
   readonly #meter: Meter
 
-  private constructor(first: NumberId, timeMs: number, places: number, meter: Meter) {
+  private constructor(first: NumberId, columns: PendingColumns, meter: Meter) {
     this.fence = IdCell.copyOf(first)
-    this.#columns = new PendingColumns(first, timeMs, places)
+    this.#columns = columns
     this.#meter = meter
     meter.add(OVERHEAD_BYTES + this.#columns.byteLength)
   }
 
   /** A block with one row. */
   static of(first: NumberId, record: PendingRecord, meter: Meter, places: number = ROWS_MIN): PendingBlock {
-    const block = new PendingBlock(first, record.timeMs, places, meter)
+    const block = new PendingBlock(first, new PendingColumns(first, record.timeMs, places), meter)
     block.insert(0, first, record)
     return block
+  }
+
+  /** How many rows each consumer has here, by its number. */
+  get owners(): ReadonlyMap<number, number> {
+    return this.#owners
   }
 
   get size(): number {
@@ -125,6 +134,7 @@ export class PendingBlock {
   /** Puts a row at its place. */
   insert(row: number, id: NumberId, record: PendingRecord): void {
     assert(!this.isFull, 'insert into a full block')
+    if (this.#isShared) this.#unshare()
     this.#open(row)
     this.#write(row, id, record)
     if (row === 0 && compareNumberIds(id, this.fence) < 0) this.fence.copy(id)
@@ -133,6 +143,7 @@ export class PendingBlock {
 
   /** Appends the IDs of the rows `from` to `end - 1`, as many as fit; returns how many did. Hot. */
   appendRun(ids: IdColumns, from: number, end: number, record: PendingRecord): number {
+    if (this.#isShared) this.#unshare()
     const room = BLOCK_ROWS_MAX - this.size
     const wanted = Math.min(end - from, room)
     if (this.#end + wanted > this.#columns.places) this.#makeRoom(wanted)
@@ -144,6 +155,7 @@ export class PendingBlock {
 
   /** Changes everything of a row but its ID. Hot: of each entry that a claim takes. */
   update(row: number, record: PendingRecord): void {
+    if (this.#isShared) this.#unshare()
     const before = this.ownerAt(row)
     if (!this.#columns.rewrite(this.#start + row, record)) {
       const id = new IdCell()
@@ -155,16 +167,18 @@ export class PendingBlock {
     this.#own(record.owner, 1)
   }
 
-  /** The rows as they are now, in a block of their own that no memory account knows. */
+  /** The block as it is now, to be read, whatever becomes of this one; no memory account knows it. */
   picture(): PendingBlock {
-    const picture = new PendingBlock(this.fence, 0, 0, new Meter())
-    picture.#columns = this.#columns.copy(this.#start, this.#end)
-    picture.#end = this.size
-    for (const [owner, rows] of this.owners) picture.owners.set(owner, rows)
+    const picture = new PendingBlock(this.fence, this.#columns, NO_METER)
+    picture.#start = this.#start
+    picture.#end = this.#end
+    picture.#owners = this.#owners
+    this.#isShared = true
     return picture
   }
 
   remove(row: number): void {
+    if (this.#isShared) this.#unshare()
     this.#own(this.ownerAt(row), -1)
     this.#close(row, row + 1)
   }
@@ -174,6 +188,7 @@ export class PendingBlock {
    * returns how many those are. The rows between them move once, whatever the number of IDs.
    */
   removeAll(ids: IdList, index: number, removed: Removed): number {
+    if (this.#isShared) this.#unshare()
     const id = new IdCell()
     const columns = this.#columns
     ids.read(index, id)
@@ -235,10 +250,11 @@ export class PendingBlock {
     }
   }
 
-  /** Gives back places that have been free for long: called when rows were removed. */
+  /** Gives back places that have been free for long: called when rows were removed just now. */
   shrink(): void {
     const { places } = this.#columns
-    if (places > ROWS_MIN * 4 && this.size * 4 < places) this.#resize(Math.max(this.size * 2, ROWS_MIN))
+    if (places <= ROWS_MIN * 4 || this.size * 4 >= places) return
+    this.#resize(Math.max(this.size * 2, ROWS_MIN))
   }
 
   /** Takes the block out of the memory account. */
@@ -246,14 +262,20 @@ export class PendingBlock {
     this.#meter.add(-(OVERHEAD_BYTES + this.#columns.byteLength))
   }
 
+  #unshare(): void {
+    this.#columns = this.#columns.copy(0, this.#columns.places)
+    this.#owners = new Map(this.#owners)
+    this.#isShared = false
+  }
+
   #lowerBoundIn(id: NumberId, from: number, end: number): number {
     return this.#columns.lowerBound(id, this.#start + from, this.#start + end) - this.#start
   }
 
   #own(owner: number, rows: number): void {
-    const owned = (this.owners.get(owner) ?? 0) + rows
-    if (owned === 0) this.owners.delete(owner)
-    else this.owners.set(owner, owned)
+    const owned = (this.#owners.get(owner) ?? 0) + rows
+    if (owned === 0) this.#owners.delete(owner)
+    else this.#owners.set(owner, owned)
   }
 
   #disown(owner: number, rows: number, removed: Removed): void {

@@ -29,9 +29,10 @@ const JOINED_ROWS_MAX = BLOCK_ROWS_MAX / 2
 
 export class PendingList {
   readonly #blocks: PendingBlock[] = []
-  readonly #fences = new Fences()
-  /** By the owner's number: the blocks with rows of its own. */
+  #fences = new Fences()
+  /** By the owner's number: the blocks with rows of its own. A picture has none. */
   readonly #owned = new Map<number, OwnedBlocks>()
+  #isPicture = false
   #size = 0
   readonly #key = new IdCell()
   readonly #meter: Meter
@@ -67,7 +68,7 @@ export class PendingList {
   /** All blocks in order, or those in which an owner has rows; and the first of them that an ID can be in. */
   blocksFrom(id: NumberId, owner?: number): { readonly blocks: readonly PendingBlock[]; readonly first: number } {
     const { blocks, fences } =
-      owner === undefined ? { blocks: this.#blocks, fences: this.#fences } : (this.#owned.get(owner) ?? NO_BLOCKS)
+      owner === undefined ? { blocks: this.#blocks, fences: this.#fences } : this.#blocksOf(owner)
     return { blocks, first: fences.find(id) }
   }
 
@@ -241,9 +242,7 @@ export class PendingList {
 
   /** As `scanRows`, but only the records of one owner. */
   scanOwnedRows(owner: number, from: StreamId, visit: (block: PendingBlock, row: number) => boolean): void {
-    const owned = this.#owned.get(owner)
-    if (owned === undefined) return
-    const { blocks, fences } = owned
+    const { blocks, fences } = this.#blocksOf(owner)
     const id = IdCell.of(from)
     for (let index = fences.find(id); index < blocks.length; index++) {
       const block = blocks[index]!
@@ -253,9 +252,25 @@ export class PendingList {
     }
   }
 
+  /** From now on shows another list as it is now, to be read, whatever becomes of that one; has no records of its own. */
+  show(other: PendingList): void {
+    for (const block of other.#blocks) this.#blocks.push(block.picture())
+    this.#fences = other.#fences.copy()
+    this.#size = other.#size
+    this.#isPicture = true
+  }
+
   /** Takes the whole list out of the memory account. */
   release(): void {
     for (const block of this.#blocks) block.release()
+  }
+
+  #blocksOf(owner: number): OwnedBlocks {
+    if (!this.#isPicture) return this.#owned.get(owner) ?? NO_BLOCKS
+    const blocks = this.#blocks.filter((block) => block.owners.has(owner))
+    const fences = new Fences()
+    for (const [index, block] of blocks.entries()) fences.insert(index, block.fence)
+    return { blocks, fences }
   }
 
   #update(block: PendingBlock, row: number, record: PendingRecord): number {

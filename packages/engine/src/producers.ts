@@ -10,7 +10,7 @@
  */
 import { Deadlines } from './deadlines.ts'
 import type { StreamId } from './id.ts'
-import type { Meter } from './meter.ts'
+import { Meter } from './meter.ts'
 
 export interface IdempotencySettings {
   /** For how long an ID is remembered, in seconds: 1 to 86,400. */
@@ -33,6 +33,8 @@ export class Producers {
   duplicates = 0
   #tracked = 0
   readonly #sent = new Map<string, Map<string, StreamId>>()
+  /** Those of `#sent` that a picture has as well; undefined: none. */
+  #shared: Set<Map<string, StreamId>> | undefined = undefined
   readonly #due = new Deadlines<string>()
   readonly #meter: Meter
 
@@ -68,7 +70,7 @@ export class Producers {
   }
 
   record(producer: string, iid: string, id: StreamId): void {
-    const sent = this.#sent.get(producer) ?? this.#begin(producer, id)
+    const sent = this.#writable(producer) ?? this.#begin(producer, id)
     // What comes again has expired before: it is the newest now.
     this.#forget(sent, iid)
     sent.set(iid, id)
@@ -87,7 +89,7 @@ export class Producers {
     const looked: string[] = []
     for (let name = this.#due.take(Number(ms)); name !== undefined; name = this.#due.take(Number(ms))) {
       looked.push(name)
-      const sent = this.#sent.get(name)!
+      const sent = this.#writable(name)!
       for (const [iid, id] of sent) {
         if (id.ms > ms) break
         this.#forget(sent, iid)
@@ -100,7 +102,8 @@ export class Producers {
   configure(settings: IdempotencySettings): void {
     if (settings.durationS === this.settings.durationS && settings.sizeMax === this.settings.sizeMax) return
     this.settings = settings
-    for (const [name, sent] of this.#sent) {
+    for (const name of this.#sent.keys()) {
+      const sent = this.#writable(name)!
       for (const iid of sent.keys()) this.#forget(sent, iid)
       this.#settle(name)
     }
@@ -112,6 +115,26 @@ export class Producers {
     for (const [name, sent] of this.#sent) for (const [iid, id] of sent) copy.record(name, iid, id)
     copy.added = this.added
     copy.duplicates = this.duplicates
+    return copy
+  }
+
+  /** The producers, counters and settings as they are now, to be read, whatever becomes of these. */
+  picture(): Producers {
+    const picture = new Producers(this.settings, new Meter())
+    for (const [name, sent] of this.#sent) picture.#sent.set(name, sent)
+    picture.added = this.added
+    picture.duplicates = this.duplicates
+    picture.#tracked = this.#tracked
+    this.#shared = new Set(this.#sent.values())
+    return picture
+  }
+
+  /** What a producer sent, to be changed. */
+  #writable(producer: string): Map<string, StreamId> | undefined {
+    const sent = this.#sent.get(producer)
+    if (sent === undefined || this.#shared?.delete(sent) !== true) return sent
+    const copy = new Map(sent)
+    this.#sent.set(producer, copy)
     return copy
   }
 

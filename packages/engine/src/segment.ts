@@ -18,6 +18,9 @@
  *
  * A narrow segment holds plain IDs only (number-id.ts) and works on numbers. An ID that does not fit its columns (2^53
  * and more, or far from the ones before) goes to a new segment, narrow or wide; a wide one takes any ID.
+ *
+ * A `picture` shows the segment as it was. It shares the columns: rows to come are written behind its own, and the one
+ * thing that changes in place, the mark of a deleted row, is made in a copy of that column.
  */
 import assert from 'node:assert'
 import { Arena, lengthBytes } from './arena.ts'
@@ -65,14 +68,17 @@ export class Segment {
   #count = 0
   #live = 0
   #firstLive = 0
-  readonly #nameSets: NameSet[] = []
+  /** A picture has `#shape` as well. */
+  #isShared = false
+  readonly #nameSets: NameSet[]
   readonly #meter: Meter
 
-  private constructor(ids: IdColumns, places: { rows: number; bytes: number | undefined }, meter: Meter) {
-    this.ids = ids
-    this.#end = new Uint32Array(places.rows)
-    this.#shape = new Uint8Array(places.rows)
-    this.#arena = new Arena(places.bytes)
+  private constructor(columns: Columns, meter: Meter) {
+    this.ids = columns.ids
+    this.#end = columns.end
+    this.#shape = columns.shape
+    this.#arena = columns.arena
+    this.#nameSets = columns.nameSets
     this.#meter = meter
     meter.add(this.#allocatedBytes() + OVERHEAD_BYTES)
   }
@@ -88,7 +94,7 @@ export class Segment {
     // What one large entry took is no measure for those after it.
     const bytes = isFull ? Math.trunc(Math.min(before.#arena.used * ARENA_MARGIN, ARENA_BYTES_MAX) * share) : undefined
     const ids = IdColumns.create(first, isWide, { rows, like: isFull ? before.ids : undefined })
-    return new Segment(ids, { rows, bytes }, meter)
+    return new Segment(emptyColumns(ids, rows, bytes), meter)
   }
 
   /** Rows in use, tombstones included. */
@@ -225,6 +231,10 @@ export class Segment {
   /** Makes a row a tombstone. */
   delete(row: number): void {
     assert(!this.isDeleted(row), 'an entry is deleted once')
+    if (this.#isShared) {
+      this.#shape = this.#shape.slice()
+      this.#isShared = false
+    }
     this.#shape[row]! |= DELETED
     this.#live--
     if (row !== this.#firstLive) return
@@ -243,8 +253,8 @@ export class Segment {
   /** The same entries without the tombstones; in the same account this segment is to be released. */
   compacted(meter: Meter = this.#meter): Segment {
     const id = new IdCell()
-    const places = { rows: Math.max(this.#live, ROWS_MIN), bytes: undefined }
-    const copy = new Segment(this.ids.alike(places.rows), places, meter)
+    const rows = Math.max(this.#live, ROWS_MIN)
+    const copy = new Segment(emptyColumns(this.ids.alike(rows), rows), meter)
     for (const names of this.#nameSets) copy.#shapeOf(names)
     for (let row = this.#firstLive; row < this.#count; row++) {
       if (this.isDeleted(row)) continue
@@ -252,6 +262,18 @@ export class Segment {
       copy.#take(this, row, id)
     }
     return copy
+  }
+
+  /** The segment as it is now, to be read, whatever becomes of this one. */
+  picture(meter: Meter): Segment {
+    const [ids, arena] = [this.ids.picture(), this.#arena.picture()]
+    const columns = { ids, end: this.#end, shape: this.#shape, arena, nameSets: this.#nameSets }
+    const picture = new Segment(columns, meter)
+    picture.#count = this.#count
+    picture.#live = this.#live
+    picture.#firstLive = this.#firstLive
+    this.#isShared = true
+    return picture
   }
 
   /** Takes the segment out of the memory account. */
@@ -350,6 +372,18 @@ export class Segment {
   #allocatedBytes(): number {
     return this.ids.byteLength + this.#end.byteLength + this.#shape.byteLength + this.#arena.bytes.length
   }
+}
+
+interface Columns {
+  readonly ids: IdColumns
+  readonly end: Uint32Array
+  readonly shape: Uint8Array
+  readonly arena: Arena
+  readonly nameSets: NameSet[]
+}
+
+function emptyColumns(ids: IdColumns, rows: number, bytes?: number): Columns {
+  return { ids, end: new Uint32Array(rows), shape: new Uint8Array(rows), arena: new Arena(bytes), nameSets: [] }
 }
 
 /** Finds the values of a body that has no names in it. Hot. */

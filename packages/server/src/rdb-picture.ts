@@ -31,7 +31,7 @@ type Picture = Record<string, Record<string, unknown>>
 type Told = Record<string, unknown>
 
 /** Before all times: no key is gone yet. */
-const NO_TIME = -Infinity
+const NO_TIME = Number.MIN_SAFE_INTEGER
 const I64_MAX = 2n ** 63n - 1n
 const COUNT_MAX = 2 ** 52
 

@@ -19,6 +19,7 @@ import type { Databases } from '../databases.ts'
 import { EntryCursor } from '../entry-cursor.ts'
 import { NOBODY, type Group } from '../group.ts'
 import { formatId, ID_MAX, ID_ZERO, type StreamId } from '../id.ts'
+import type { Value } from '../keyspace.ts'
 import { IdCell, nameOf } from '../number-id.ts'
 import { hashPairs } from '../pairs-hash.ts'
 import { IDEMPOTENCY_DEFAULT, type Producers } from '../producers.ts'
@@ -54,16 +55,21 @@ export function* stateLines(databases: Databases): IterableIterator<string> {
 function* keyLines(database: Database, key: string): IterableIterator<string> {
   yield `key ${JSON.stringify(key)} expires ${database.expiresAtMs(key)}`
   const value = database.peek(key)!
+  yield* valueLines(value)
+  // Nothing else looks for what has expired.
+  const producers = value.type === 'stream' ? value.producers : undefined
+  if (producers !== undefined && producers.tracked > 0 && !database.idempotentKeys.has(key))
+    yield 'producers forgotten by the database'
+}
+
+/** The lines about what a key holds. */
+export function* valueLines(value: Value): IterableIterator<string> {
   if (value.type === 'string') {
     yield `string ${shown(value.bytes)}`
     return
   }
   yield* streamLines(value)
-  const { producers } = value
-  if (producers === undefined) return
-  yield* producerLines(producers)
-  // Nothing else looks for what has expired.
-  if (producers.tracked > 0 && !database.idempotentKeys.has(key)) yield 'producers forgotten by the database'
+  if (value.producers !== undefined) yield* producerLines(value.producers)
 }
 
 function* streamLines(stream: Stream): IterableIterator<string> {
