@@ -6,6 +6,7 @@ import assert from 'node:assert'
 import { unreachable, type Change, type Delivered, type KeyChange } from './change.ts'
 import type { Consumer, Group } from './group.ts'
 import type { Value } from './keyspace.ts'
+import type { SegmentRun } from './segment.ts'
 import type { Stream } from './stream.ts'
 
 type StreamChange = Exclude<Change, KeyChange>
@@ -137,12 +138,15 @@ function applyToConsumer(
 
 function applyDelivered(stream: Stream, reader: { group: Group; consumer: Consumer }, change: Delivered): void {
   const { group, consumer } = reader
-  consumer.seenMs = change.atMs
   if (change.pending) {
-    consumer.activeMs = change.atMs
-    const delivered = stream.runsAfter(group.last, change.count, (run) => group.ownRun(run, consumer, change.atMs))
+    // All that is on disk only is read before anything is changed.
+    const runs: SegmentRun[] = []
+    const delivered = stream.runsAfter(group.last, change.count, (run) => runs.push(run))
     if (delivered !== change.count) assert.fail('what was delivered is there')
+    for (let i = 0; i < runs.length; i++) group.ownRun(runs[i]!, consumer, change.atMs)
+    consumer.activeMs = change.atMs
   }
+  consumer.seenMs = change.atMs
   group.last.copy(change.lastId)
   group.entriesRead = change.entriesRead
 }

@@ -15,6 +15,7 @@ import assert from 'node:assert'
 import type { Change, CrossChange } from './change.ts'
 import { applyChange } from './apply.ts'
 import { AppendScratch } from './append-scratch.ts'
+import type { ColdSegments } from './disk/cold-segments.ts'
 import { EngineError } from './errors.ts'
 import { Freezer } from './freezer.ts'
 import { Keyspace, type Slot, type Value } from './keyspace.ts'
@@ -35,6 +36,8 @@ export interface DatabaseOptions {
   readonly nodeBytesMax?: number
   /** What streams created from now on remember of their producers. Default 100 seconds, 100 IDs. */
   readonly idempotency?: IdempotencySettings
+  /** Where streams go that are larger than memory. Default: they stay in memory. */
+  readonly cold?: ColdSegments
 }
 
 /** How many changes were made, and keys expired; one for all databases of a server. */
@@ -53,6 +56,7 @@ export class Database {
   readonly scratch = new AppendScratch()
   readonly #tally: Tally
   readonly #freezer: Freezer
+  readonly #cold: ColdSegments | undefined
   readonly #watches = new Watches(this)
   #keyspace: Keyspace
   // Replaced, not changed, so that whoever ends a subscription while being told disturbs nobody.
@@ -68,7 +72,8 @@ export class Database {
     this.idempotency = options.idempotency ?? IDEMPOTENCY_DEFAULT
     this.#tally = tally
     this.#freezer = freezer
-    this.#keyspace = new Keyspace(freezer)
+    this.#cold = options.cold
+    this.#keyspace = new Keyspace(freezer, this.#cold)
   }
 
   /** Bytes of all keys, as `Stream.memoryBytes` counts them. */
@@ -257,7 +262,7 @@ export class Database {
         this.#keyspace.put(change.key, StringValue.of(change.value), change.expiresAtMs)
         return
       case 'key-removed':
-        this.#keyspace.take(change.key)
+        this.#keyspace.remove(change.key)
         return
       case 'key-renamed': {
         const { value, expiresAtMs } = this.#keyspace.take(change.key)
@@ -268,8 +273,8 @@ export class Database {
         this.#keyspace.expire(change.key, change.atMs)
         return
       case 'flushed':
-        // Nothing is walked: the keys go with the last reference to them.
-        this.#keyspace = new Keyspace(this.#freezer)
+        this.#keyspace.release()
+        this.#keyspace = new Keyspace(this.#freezer, this.#cold)
         return
       default: {
         const value = this.#keyspace.get(change.key)?.value
@@ -278,6 +283,12 @@ export class Database {
         if (change.kind === 'iid-recorded') this.#keyspace.idempotentKeys.add(change.key)
       }
     }
+  }
+
+  /** The database is not used any more: gives back what its keys have on disk. */
+  release(): void {
+    this.#keyspace.release()
+    this.#keyspace = new Keyspace(this.#freezer, undefined)
   }
 
   /** Exchanges all keys with another database: only for `Databases`. */
@@ -297,7 +308,7 @@ export class Database {
   copyKey(key: string, to: Database, toKey: string): void {
     const slot = this.#keyspace.get(key)
     if (slot === undefined) throw new EngineError('NO_SUCH_KEY', `There is no key '${key}' to copy`)
-    const copy = slot.value.copy()
+    const copy = to.#keyspace.copyOf(slot.value)
     this.#freezer.leaveOut(copy)
     to.#keyspace.put(toKey, copy, slot.expiresAtMs)
   }

@@ -159,6 +159,11 @@ export class Databases {
     }
   }
 
+  /** They are not used any more: gives back what they have on disk. */
+  release(): void {
+    for (const [, database] of this.made()) database.release()
+  }
+
   /** Applies a change without telling anybody: replaying a history. */
   apply(index: number, change: Change | CrossChange): void {
     switch (change.kind) {
@@ -179,11 +184,12 @@ export class Databases {
   /** A picture of all keys as they are now, to be read bit by bit while changes go on. There is one at a time. */
   freeze(): FrozenDatabases {
     this.#freezer.begin()
+    const letGo = this.#options.cold?.hold()
     const frozen: FrozenDatabase[] = []
     for (const [index, database] of this.made()) {
       if (database.keyCount > 0) frozen.push(new FrozenDatabase(index, database, this.#freezer))
     }
-    return new FrozenDatabases(frozen, this.#freezer)
+    return new FrozenDatabases(frozen, this.#freezer, letGo)
   }
 
   #make(index: number): Database {

@@ -98,7 +98,7 @@ export class EntryCursor {
     if (this.#isBackward) this.#end = segment.lowerBound(this.#bound) - 1
     else
       this.#end =
-        segment.ids.compare(segment.count - 1, this.#bound) <= 0 ? segment.count : upperBound(segment, this.#bound)
+        segment.compareLast(this.#bound) <= 0 ? segment.count : upperBound(segment, this.#bound)
   }
 }
 

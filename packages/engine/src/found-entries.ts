@@ -86,10 +86,10 @@ export class FoundEntries {
   }
 
   /** Adds rows that have not been delivered before. */
-  addRun({ segment, from, end }: SegmentRun): void {
+  addRun({ segment, ids, from, end }: SegmentRun): void {
     const id = new IdCell()
     for (let row = from; row < end; row++) {
-      segment.ids.read(row, id)
+      ids.read(row, id)
       this.add(id, { segment, row }, 0)
     }
   }

@@ -45,17 +45,24 @@ export class FrozenDatabases {
   /** Those with keys, by their numbers. */
   readonly databases: readonly FrozenDatabase[]
   readonly #freezer: Freezer
+  readonly #letGo: (() => void) | undefined
   #isReleased = false
 
-  constructor(databases: readonly FrozenDatabase[], freezer: Freezer) {
+  /** `letGo`: of what is trimmed on disk while the picture is read. */
+  constructor(databases: readonly FrozenDatabase[], freezer: Freezer, letGo: (() => void) | undefined) {
     this.databases = databases
     this.#freezer = freezer
+    this.#letGo = letGo
   }
 
-  /** Ends the freeze: what was not taken cannot be any more, what was stays as it is. May be called twice. */
+  /**
+   * Ends the freeze: what was not taken cannot be any more; what was stays as it is, but for entries on disk that are
+   * trimmed. May be called twice.
+   */
   release(): void {
     if (this.#isReleased) return
     this.#isReleased = true
     this.#freezer.end()
+    this.#letGo?.()
   }
 }

@@ -181,7 +181,7 @@ export class Group {
 
   /** Makes the rows `from` to `end - 1` of a segment pending for a consumer for the first time. Hot. */
   ownRun(run: SegmentRun, consumer: Consumer, timeMs: number): void {
-    const { segment, from, end } = run
+    const { ids: rows, from, end } = run
     let row = from
     // Whoever reads with CLAIM pays for the order that it needs; everybody else takes all rows at once.
     if (this.#order === undefined) {
@@ -192,7 +192,7 @@ export class Group {
     const ids = new IdList(end - row)
     const id = new IdCell()
     for (; row < end; row++) {
-      segment.ids.read(row, id)
+      rows.read(row, id)
       ids.add(id)
     }
     this.ownAll({ ids, counts: new Float64Array(ids.count).fill(1) }, consumer, timeMs)

@@ -20,7 +20,16 @@ const NO_PAIRS = new BigUint64Array(0)
 /** How many rows, and whose columns were as wide as these are likely to become: widening full ones costs 30 µs. */
 interface Places {
   readonly rows: number
-  readonly like: IdColumns | undefined
+  readonly like: Pick<IdLayout, 'hasLongMs' | 'hasLongSeq'> | undefined
+}
+
+/** What is to be known of columns to have them again from their bytes. */
+export interface IdLayout {
+  readonly ms: number
+  readonly seq: number
+  readonly isWide: boolean
+  readonly hasLongMs: boolean
+  readonly hasLongSeq: boolean
 }
 
 export class IdColumns {
@@ -47,6 +56,11 @@ export class IdColumns {
     return new IdColumns({ ms: first.ms, seq: first.seq > U16_MAX ? first.seq : 0 }, isWide, places)
   }
 
+  /** Columns for so many rows, whose `pieces` are to be filled with those of others of this layout. */
+  static laidOut(layout: IdLayout, rows: number): IdColumns {
+    return new IdColumns(layout, layout.isWide, { rows, like: layout })
+  }
+
   /** Empty columns that take the same IDs. */
   alike(rows: number): IdColumns {
     return new IdColumns({ ms: this.#msBase, seq: this.#seqBase }, this.isWide, { rows, like: undefined })
@@ -69,6 +83,17 @@ export class IdColumns {
   /** A row of narrow columns has needed 16 bits for its seq. */
   get hasLongSeq(): boolean {
     return this.#seq instanceof Uint16Array
+  }
+
+  get layout(): IdLayout {
+    const { isWide, hasLongMs, hasLongSeq } = this
+    return { ms: this.#msBase, seq: this.#seqBase, isWide, hasLongMs, hasLongSeq }
+  }
+
+  /** The bytes of the first so many rows where they lie. */
+  pieces(rows: number): Uint8Array[] {
+    if (this.isWide) return [bytesOf(this.#pairs.subarray(0, rows * 2))]
+    return [bytesOf(this.#ms.subarray(0, rows)), bytesOf(this.#seq.subarray(0, rows))]
   }
 
   get byteLength(): number {
@@ -238,7 +263,12 @@ function comparePair(pairs: BigUint64Array, row: number, id: StreamId): number {
   return seq < id.seq ? -1 : 1
 }
 
-type Column = Uint8Array | Uint16Array | Uint32Array | BigUint64Array
+export type Column = Uint8Array | Uint16Array | Uint32Array | BigUint64Array
+
+/** A column's bytes where they lie. */
+export function bytesOf(column: Column): Uint8Array {
+  return new Uint8Array(column.buffer, column.byteOffset, column.byteLength)
+}
 
 function resized<T extends Column>(column: T, into: T, kept: number): T {
   into.set(column.subarray(0, kept) as never)

@@ -12,6 +12,7 @@
  */
 import assert from 'node:assert'
 import { Deadlines } from './deadlines.ts'
+import type { ColdSegments } from './disk/cold-segments.ts'
 import type { Freezer } from './freezer.ts'
 import { Meter } from './meter.ts'
 import type { IdempotencySettings } from './producers.ts'
@@ -50,10 +51,13 @@ export class Keyspace {
   #found: Placed | undefined = undefined
   readonly #places: Placed[] = []
   readonly #expiry = new Deadlines<string>()
-  readonly #meter = new Meter()
+  readonly #meter: Meter
+  readonly #cold: ColdSegments | undefined
 
-  constructor(freezer: Freezer) {
+  constructor(freezer: Freezer, cold: ColdSegments | undefined) {
     this.#freezer = freezer
+    this.#cold = cold
+    this.#meter = new Meter(cold?.meter)
   }
 
   /** Bytes of all keys and values. */
@@ -106,7 +110,7 @@ export class Keyspace {
 
   createStream(key: string, idempotency: IdempotencySettings | undefined): void {
     assert(!this.#slots.has(key), 'a stream is created under a free key')
-    const stream = new Stream()
+    const stream = new Stream(undefined, this.#cold)
     this.#freezer.leaveOut(stream)
     if (idempotency !== undefined) stream.ensureProducers().settings = idempotency
     this.put(key, stream, undefined)
@@ -125,6 +129,7 @@ export class Keyspace {
     } else {
       // The key keeps its place: it has been there all the time for whoever walks.
       this.#discharge(slot.value)
+      drop(slot.value)
       this.#writable(slot).value = value
     }
     this.expire(key, expiresAtMs)
@@ -157,6 +162,23 @@ export class Keyspace {
     return slot
   }
 
+  /** Takes a key out, and gives back what its value has on disk. */
+  remove(key: string): void {
+    drop(this.take(key).value)
+  }
+
+  /** Nobody has the keys any more. Nothing is walked where all is in memory: it goes with the last reference. */
+  release(): void {
+    if (this.#cold === undefined) return
+    for (const { value } of this.#places) drop(value)
+    this.#meter.chargeTo(undefined)
+  }
+
+  /** A copy of what a key of this or another keyspace holds, in the account of this one. */
+  copyOf(value: Value): Value {
+    return value.type === 'stream' ? value.copy(this.#meter) : value.copy()
+  }
+
   /** The slot, to be changed: another one while a freeze is on, since its picture has this one. */
   #writable(slot: Placed): Placed {
     if (this.#freezer.active === 0) return slot
@@ -176,4 +198,8 @@ export class Keyspace {
     if (value.type === 'stream') value.chargeTo(undefined)
     else this.#meter.add(-value.memoryBytes)
   }
+}
+
+function drop(value: Value): void {
+  if (value.type === 'stream') value.drop()
 }

@@ -160,15 +160,15 @@ export class PendingList {
    * many: the rest is for `setRecord`. Hot.
    */
   appendRun(run: SegmentRun, record: PendingRecord): number {
-    const { segment, from, end } = run
+    const { ids, from, end } = run
     const id = this.#key
-    segment.ids.read(from, id)
+    ids.read(from, id)
     let block = this.#blocks.at(-1)
     if (block !== undefined && block.compare(block.size - 1, id) >= 0) return 0
     let row = from
     while (row < end) {
       if (block === undefined || block.isFull) {
-        segment.ids.read(row, id)
+        ids.read(row, id)
         // Behind a full block the next will be full as well, most likely. The first takes the run: growing to 100 rows took
         // 50 ns a row where a consumer acknowledges all before it reads on.
         const places = block === undefined ? Math.min(end - row, BLOCK_ROWS_MAX) : BLOCK_ROWS_MAX / 4
@@ -179,7 +179,7 @@ export class PendingList {
         continue
       }
       const isOwner = block.owners.has(record.owner)
-      const rows = block.appendRun(segment.ids, row, end, record)
+      const rows = block.appendRun(ids, row, end, record)
       if (rows === 0) break
       if (!isOwner) this.#own(record.owner, block)
       row += rows

@@ -178,7 +178,7 @@ function commitDelivery(
     return
   }
   const lastId = new IdCell()
-  stream.runsAfter(group.last, count, ({ segment, end }) => segment.ids.read(end - 1, lastId))
+  stream.runsAfter(group.last, count, ({ ids, end }) => ids.read(end - 1, lastId))
   database.commit({
     kind: 'delivered',
     key: ref.key,

@@ -19,18 +19,27 @@
  * A narrow segment holds plain IDs only (number-id.ts) and works on numbers. An ID that does not fit its columns (2^53
  * and more, or far from the ones before) goes to a new segment, narrow or wide; a wide one takes any ID.
  *
+ * A segment that gets no more entries may leave memory (disk/cold-segments.ts): its columns and its arena are on disk then,
+ * a stub (cold-stub.ts) answers what it can, and everything else brings them back. Who has taken an arena, or `ids`, keeps
+ * it.
+ *
  * A `picture` shows the segment as it was. It shares the columns: rows to come are written behind its own, and the one
  * thing that changes in place, the mark of a deleted row, is made in a copy of that column.
  */
 import assert from 'node:assert'
-import { Arena, lengthBytes } from './arena.ts'
+import { lengthBytes, type Arena } from './arena.ts'
+import { ColdStub } from './cold-stub.ts'
+import type { ColdPlace } from './disk/cold-files.ts'
+import type { ColdSegments } from './disk/cold-segments.ts'
+import { bodyBytes, readNamesAndValues, readValues, writeBody } from './entry-body.ts'
 import { EntryView } from './entry-view.ts'
 import type { StreamId } from './id.ts'
 import { IdColumns } from './id-columns.ts'
-import type { Meter } from './meter.ts'
-import { NameSet } from './name-set.ts'
-import { IdCell, toStreamId, type NumberId } from './number-id.ts'
+import { Meter } from './meter.ts'
+import type { NameSet } from './name-set.ts'
+import { compareNumberIds, IdCell, type NumberId } from './number-id.ts'
 import type { EntryRun, PackedFields } from './packed-fields.ts'
+import { columnsToFill, emptyColumns, NO_COLUMNS, piecesOf, type Columns } from './segment-columns.ts'
 
 const ROWS_MAX = 4096
 // Beyond this the arena takes no further entry, unless it is the segment's first (an entry may be larger).
@@ -56,35 +65,46 @@ export interface StreamEntry {
 /** Rows `from` to `end - 1` of a segment, none of which is deleted. */
 export interface SegmentRun {
   readonly segment: Segment
+  /** The segment's: whoever has them keeps them. */
+  readonly ids: IdColumns
   readonly from: number
   readonly end: number
 }
 
 export class Segment {
-  readonly ids: IdColumns
+  #ids: IdColumns
   #end: Uint32Array
   #shape: Uint8Array
-  readonly #arena: Arena
+  #arena: Arena
+  /** These four are on disk only. */
+  #isAway = false
   #count = 0
   #live = 0
   #firstLive = 0
   /** A picture has `#shape` as well. */
   #isShared = false
   readonly #nameSets: NameSet[]
-  readonly #meter: Meter
+  #meter: Meter
+  /** Searched since `takeTouch`. */
+  #isTouched = false
+  /** Who decides whether it is in memory; undefined: it may get entries, and stays. */
+  #home: ColdSegments | undefined = undefined
+  /** Of one that has a record on disk. */
+  #stub: ColdStub | undefined = undefined
 
-  private constructor(columns: Columns, meter: Meter) {
-    this.ids = columns.ids
+  private constructor(columns: Columns, nameSets: NameSet[], meter: Meter) {
+    this.#ids = columns.ids
     this.#end = columns.end
     this.#shape = columns.shape
     this.#arena = columns.arena
-    this.#nameSets = columns.nameSets
+    this.#nameSets = nameSets
     this.#meter = meter
     meter.add(this.#allocatedBytes() + OVERHEAD_BYTES)
   }
 
   /** An empty segment, the `index`-th, for an entry whose ID did not fit, or had no room, in the one before. */
-  static create(first: NumberId, index: number, before: Segment | undefined, meter: Meter): Segment {
+  static create(first: NumberId, index: number, last: Segment | undefined, meter: Meter): Segment {
+    const before = last === undefined || last.#isAway ? undefined : last
     const isFull = before !== undefined && before.ids.fits(first)
     const isWide = first.wide !== undefined || (before !== undefined && !isFull && before.#count < NARROW_ROWS_MIN)
     // Behind full segments the next will be full as well, most likely, and growing took a sixth of an append. What stays
@@ -94,7 +114,12 @@ export class Segment {
     // What one large entry took is no measure for those after it.
     const bytes = isFull ? Math.trunc(Math.min(before.#arena.used * ARENA_MARGIN, ARENA_BYTES_MAX) * share) : undefined
     const ids = IdColumns.create(first, isWide, { rows, like: isFull ? before.ids : undefined })
-    return new Segment(emptyColumns(ids, rows, bytes), meter)
+    return new Segment(emptyColumns(ids, rows, bytes), [], meter)
+  }
+
+  get ids(): IdColumns {
+    if (this.#isAway) this.#bring()
+    return this.#ids
   }
 
   /** Rows in use, tombstones included. */
@@ -108,7 +133,7 @@ export class Segment {
 
   /** Arena bytes in use, those of tombstones included. */
   get usedBytes(): number {
-    return this.#arena.used
+    return this.#stub === undefined ? this.#arena.used : this.#stub.arenaBytes
   }
 
   /** The first row that is not deleted; `count` when all are. */
@@ -124,13 +149,20 @@ export class Segment {
   }
 
   isDeleted(row: number): boolean {
+    if (this.#isAway) this.#bring()
     return this.#shape[row]! >= DELETED
   }
 
-  idAt(row: number): StreamId {
-    const id = new IdCell()
-    this.ids.read(row, id)
-    return toStreamId(id)
+  /** Leaves the ID of the first row that is not deleted in a cell; there is one. */
+  readFirst(into: IdCell): void {
+    if (this.#isAway) into.copy(this.#stub!.first)
+    else this.#ids.read(this.#firstLive, into)
+  }
+
+  /** Below 0 when the last row's ID comes before the given one, above 0 when after, 0 when they are the same. */
+  compareLast(id: NumberId): number {
+    if (this.#isAway) return compareNumberIds(this.#stub!.last, id)
+    return this.#ids.compare(this.#count - 1, id)
   }
 
   /** Where the run of rows that are not deleted ends which begins at `row`, after at most so many. */
@@ -144,19 +176,27 @@ export class Segment {
 
   /** Whether there is room for an entry of about so many bytes. */
   hasRoom(bytes: number): boolean {
+    if (this.#home !== undefined) return false
     return this.#count < ROWS_MAX && (this.#count === 0 || this.#arena.used + bytes <= ARENA_BYTES_MAX)
   }
 
-  /** The first row whose ID is not below the given one; `count` when all are. */
+  /** The first row whose ID is not below the given one, or one behind it up to the first that is not deleted. */
   lowerBound(id: NumberId): number {
-    return this.ids.lowerBound(id, this.#count)
+    this.#isTouched = true
+    if (this.#isAway) {
+      if (compareNumberIds(this.#stub!.first, id) >= 0) return this.#firstLive
+      if (compareNumberIds(this.#stub!.last, id) < 0) return this.#count
+      this.#bring()
+    }
+    return this.#ids.lowerBound(id, this.#count)
   }
 
   /** The row of an entry that is there and not deleted, else -1. */
   find(id: NumberId): number {
+    if (this.#isAway && compareNumberIds(this.#stub!.first, id) > 0) return -1
     const row = this.lowerBound(id)
     if (row === this.#count || this.isDeleted(row)) return -1
-    return this.ids.compare(row, id) === 0 ? row : -1
+    return this.#ids.compare(row, id) === 0 ? row : -1
   }
 
   /** Adds an entry; its ID is above the last row's and fits, and `hasRoom` said yes. */
@@ -164,15 +204,17 @@ export class Segment {
     if (this.#count === ROWS_MAX) assert.fail('append to a full segment')
     if (this.#count === this.#end.length) this.#growRows()
     const shape = this.#shapeOf(names)
-    this.#writeBody(fields, shape === 0)
+    const grown = this.#arena.reserve(bodyBytes(fields, shape === 0))
+    if (grown > 0) this.#meter.add(grown)
+    writeBody(this.#arena, fields, shape === 0)
     this.#addRow(id, shape)
   }
 
   /** How many of a run's entries can be added without that anything grows. Hot. */
   runRoom(run: EntryRun, names: NameSet): number {
-    if (this.#live === 0) return 0
+    if (this.#live === 0 || this.#home !== undefined) return 0
     const { starts, ends, first, count } = run.fields
-    const rows = Math.min(run.entries, this.#end.length - this.#count, this.ids.runRoom(run.id))
+    const rows = Math.min(run.entries, this.#end.length - this.#count, this.#ids.runRoom(run.id))
     const spare = names.bytes + count * FIELD_BYTES_SPARE
     let used = this.#arena.used
     let fitting = 0
@@ -200,7 +242,7 @@ export class Segment {
       for (let i = at; i < at + count; i += 2) arena.put(fields, i)
       end[row + entry] = arena.used
     }
-    this.ids.setRun(row, run.id, entries)
+    this.#ids.setRun(row, run.id, entries)
     this.#shape.fill(this.#shapeOf(names), row, row + entries)
     this.#count += entries
     this.#live += entries
@@ -208,11 +250,12 @@ export class Segment {
 
   /** Moves a view to a row. */
   look(row: number, view: EntryView): void {
-    this.ids.read(row, view.id)
+    if (this.#isAway) this.#bring()
+    this.#ids.read(row, view.id)
     const shape = this.#shape[row]! & (DELETED - 1)
     const start = row === 0 ? 0 : this.#end[row - 1]!
     if (shape === 0) {
-      this.#lookWithNames(start, view)
+      readNamesAndValues(this.#arena, start, view)
       return
     }
     const names = this.#nameSets[shape - 1]!
@@ -236,6 +279,7 @@ export class Segment {
       this.#isShared = false
     }
     this.#shape[row]! |= DELETED
+    if (this.#stub !== undefined) this.#meter.add(this.#stub.markDeleted(row, this.#count))
     this.#live--
     if (row !== this.#firstLive) return
     do this.#firstLive++
@@ -244,6 +288,7 @@ export class Segment {
 
   /** Gives back what was allocated for growth: called when the segment gets no more entries for now. */
   seal(): void {
+    if (this.#home !== undefined) return
     this.#resizing(() => {
       this.#resizeRows(this.#count)
       this.#arena.shrink()
@@ -254,11 +299,11 @@ export class Segment {
   compacted(meter: Meter = this.#meter): Segment {
     const id = new IdCell()
     const rows = Math.max(this.#live, ROWS_MIN)
-    const copy = new Segment(emptyColumns(this.ids.alike(rows), rows), meter)
+    const copy = new Segment(emptyColumns(this.ids.alike(rows), rows), [], meter)
     for (const names of this.#nameSets) copy.#shapeOf(names)
     for (let row = this.#firstLive; row < this.#count; row++) {
       if (this.isDeleted(row)) continue
-      this.ids.read(row, id)
+      this.#ids.read(row, id)
       copy.#take(this, row, id)
     }
     return copy
@@ -266,9 +311,12 @@ export class Segment {
 
   /** The segment as it is now, to be read, whatever becomes of this one. */
   picture(meter: Meter): Segment {
-    const [ids, arena] = [this.ids.picture(), this.#arena.picture()]
-    const columns = { ids, end: this.#end, shape: this.#shape, arena, nameSets: this.#nameSets }
-    const picture = new Segment(columns, meter)
+    const [ids, arena] = [this.#ids.picture(), this.#arena.picture()]
+    const columns = this.#isAway ? NO_COLUMNS : { ids, end: this.#end, shape: this.#shape, arena }
+    const picture = new Segment(columns, this.#nameSets, meter)
+    picture.#isAway = this.#isAway
+    picture.#home = this.#home
+    picture.#stub = this.#stub?.picture()
     picture.#count = this.#count
     picture.#live = this.#live
     picture.#firstLive = this.#firstLive
@@ -276,11 +324,77 @@ export class Segment {
     return picture
   }
 
+  /** Gets no entries from now on, and `home` may send it away. */
+  close(home: ColdSegments): void {
+    this.#home = home
+  }
+
+  /** Bytes of the columns and the arena; 0 while they are on disk only. */
+  get columnBytes(): number {
+    return this.#allocatedBytes()
+  }
+
+  /** Whether it was searched since this was last asked. */
+  takeTouch(): boolean {
+    const isTouched = this.#isTouched
+    this.#isTouched = false
+    return isTouched
+  }
+
+  /** What is to be written before it can leave. */
+  pieces(): Uint8Array[] {
+    return piecesOf({ ids: this.#ids, end: this.#end, shape: this.#shape, arena: this.#arena }, this.#count)
+  }
+
+  /** Its pieces, as they are now, have been written. */
+  store(place: ColdPlace): void {
+    this.#stub = new ColdStub(place, this.#ids.layout, this.#arena.used)
+    this.#meter.add(this.#stub.memoryBytes)
+  }
+
+  /** Lets go of the columns and the arena, which are stored. */
+  leave(): void {
+    const { first, last } = this.#stub!
+    if (this.#live > 0) this.readFirst(first)
+    this.#ids.read(this.#count - 1, last)
+    this.#meter.add(-this.#allocatedBytes() - OVERHEAD_BYTES)
+    this.#have(NO_COLUMNS)
+    this.#isAway = true
+  }
+
   /** Takes the segment out of the memory account. */
   release(): void {
-    let bytes = this.#allocatedBytes() + OVERHEAD_BYTES
+    let bytes = (this.#isAway ? 0 : this.#allocatedBytes() + OVERHEAD_BYTES) + (this.#stub?.memoryBytes ?? 0)
     for (const names of this.#nameSets) bytes += names.memoryBytes
     this.#meter.add(-bytes)
+    this.drop()
+  }
+
+  /** Nobody has it any more but who is still telling it. */
+  drop(): void {
+    if (this.#home === undefined) return
+    this.#home.forget(this, this.#stub)
+    // What is brought for those does not count.
+    this.#meter = new Meter()
+  }
+
+  #bring(): void {
+    const [stub, home] = [this.#stub!, this.#home!]
+    const columns = columnsToFill(stub.ids, this.#count, stub.arenaBytes)
+    home.read(this, stub.place, piecesOf(columns, this.#count))
+    stub.applyDeleted(columns.shape, DELETED)
+    this.#have(columns)
+    this.#isAway = false
+    this.#isShared = false
+    this.#meter.add(this.#allocatedBytes() + OVERHEAD_BYTES)
+    home.makeRoom(this)
+  }
+
+  #have({ ids, end, shape, arena }: Columns): void {
+    this.#ids = ids
+    this.#end = end
+    this.#shape = shape
+    this.#arena = arena
   }
 
   #take(from: Segment, row: number, id: IdCell): void {
@@ -293,7 +407,7 @@ export class Segment {
 
   #addRow(id: NumberId, shape: number): void {
     const row = this.#count
-    const grown = this.ids.set(row, id)
+    const grown = this.#ids.set(row, id)
     if (grown > 0) this.#meter.add(grown)
     this.#end[row] = this.#arena.used
     this.#shape[row] = shape
@@ -312,48 +426,13 @@ export class Segment {
     return sets.push(names)
   }
 
-  #writeBody(fields: PackedFields, isWithNames: boolean): void {
-    const { starts, ends, first, count } = fields
-    const step = isWithNames ? 1 : 2
-    const from = isWithNames ? first : first + 1
-    let bytes = isWithNames ? lengthBytes(count / 2) : 0
-    for (let i = from; i < first + count; i += step) {
-      const length = ends[i]! - starts[i]!
-      bytes += lengthBytes(length) + length
-    }
-    const grown = this.#arena.reserve(bytes)
-    if (grown > 0) this.#meter.add(grown)
-    if (isWithNames) this.#arena.putLength(count / 2)
-    for (let i = from; i < first + count; i += step) this.#arena.put(fields, i)
-  }
-
-  #lookWithNames(start: number, view: EntryView): void {
-    const arena = this.#arena
-    const pairs = arena.lengthAt(start)
-    const starts = new Int32Array(pairs * 2)
-    const ends = new Int32Array(pairs * 2)
-    let at = start + lengthBytes(pairs)
-    for (let i = 0; i < starts.length; i++) {
-      const length = arena.lengthAt(at)
-      starts[i] = at + lengthBytes(length)
-      at = ends[i] = starts[i]! + length
-    }
-    view.names = NameSet.of({ bytes: arena.bytes, view: undefined, starts, ends, first: 0, count: pairs * 2 })
-    view.arena = arena.bytes
-    view.reserve(pairs)
-    for (let i = 0; i < pairs; i++) {
-      view.valueStarts[i] = starts[i * 2 + 1]!
-      view.valueEnds[i] = ends[i * 2 + 1]!
-    }
-  }
-
   #growRows(): void {
     const rows = Math.max(Math.trunc(this.#end.length * ROWS_GROWTH), ROWS_MIN)
     this.#resizing(() => this.#resizeRows(Math.min(rows, ROWS_MAX)))
   }
 
   #resizeRows(rows: number): void {
-    this.ids.resize(this.#count, rows)
+    this.#ids.resize(this.#count, rows)
     const { count } = this
     const end = this.#end.subarray(0, count)
     const shape = this.#shape.subarray(0, count)
@@ -370,37 +449,6 @@ export class Segment {
   }
 
   #allocatedBytes(): number {
-    return this.ids.byteLength + this.#end.byteLength + this.#shape.byteLength + this.#arena.bytes.length
-  }
-}
-
-interface Columns {
-  readonly ids: IdColumns
-  readonly end: Uint32Array
-  readonly shape: Uint8Array
-  readonly arena: Arena
-  readonly nameSets: NameSet[]
-}
-
-function emptyColumns(ids: IdColumns, rows: number, bytes?: number): Columns {
-  return { ids, end: new Uint32Array(rows), shape: new Uint8Array(rows), arena: new Arena(bytes), nameSets: [] }
-}
-
-/** Finds the values of a body that has no names in it. Hot. */
-function readValues(arena: Arena, start: number, view: EntryView): void {
-  const { bytes } = arena
-  const { valueStarts, valueEnds } = view
-  const values = view.names.count
-  let at = start
-  for (let i = 0; i < values; i++) {
-    let length = bytes[at]!
-    if (length < 128) at++
-    else {
-      length = arena.lengthAt(at)
-      at += lengthBytes(length)
-    }
-    valueStarts[i] = at
-    at += length
-    valueEnds[i] = at
+    return this.#ids.byteLength + this.#end.byteLength + this.#shape.byteLength + this.#arena.bytes.length
   }
 }

@@ -9,6 +9,7 @@
  * Only the database's `apply`, and who reads a stream from a file, calls what changes a stream; commands read it.
  */
 import assert from 'node:assert'
+import type { ColdSegments } from './disk/cold-segments.ts'
 import { EntryCursor } from './entry-cursor.ts'
 import { Fences } from './fences.ts'
 import { ID_ZERO, type StreamId } from './id.ts'
@@ -51,8 +52,12 @@ export class Stream {
   /** That picture, until it is taken. */
   kept: Stream | undefined = undefined
 
+  /** What sends its full segments to disk; undefined: all stay in memory. */
+  readonly #cold: ColdSegments | undefined
+
   /** `parent`: the meter to which its bytes are charged. Default: none yet. */
-  constructor(parent?: Meter) {
+  constructor(parent?: Meter, cold?: ColdSegments) {
+    this.#cold = cold
     this.#meter = new Meter(parent)
     this.#meter.add(STREAM_BYTES)
     this.nodes = new Nodes(this.#meter)
@@ -97,7 +102,7 @@ export class Stream {
   readFirst(into: IdCell): void {
     const segment = this.#segments[0]
     if (segment === undefined) into.setPlain(0, 0)
-    else segment.ids.read(segment.firstLive, into)
+    else segment.readFirst(into)
   }
 
   /** The ID of the last entry that is there; 0-0 when there is none. */
@@ -149,7 +154,7 @@ export class Stream {
       const segment = this.#segments[index]!
       for (let row = segment.lowerBound(from); row < segment.count && visited < countMax;) {
         const end = segment.runEnd(row, countMax - visited)
-        if (end > row) visit({ segment, from: row, end })
+        if (end > row) visit({ segment, ids: segment.ids, from: row, end })
         visited += end - row
         // Where a run ends before its limit, there is a tombstone.
         row = end + 1
@@ -213,7 +218,7 @@ export class Stream {
     const segment = this.#segments.at(-1)
     if (segment === undefined) return 0
     const names = this.#names.of(fields)
-    const entries = this.nodes.appendRun(run, segment.runRoom(run, names), names, limits)
+    const entries = this.nodes.appendRun(run, this.#roomFor(segment, segment.runRoom(run, names)), names, limits)
     if (entries === 0) return 0
     segment.appendRun(run, entries, names)
     this.last.setPlain(id.ms, id.seq + entries - 1)
@@ -237,12 +242,12 @@ export class Stream {
 
   /** Sets the last ID, which is not below the last entry that is there. */
   setLastId(id: StreamId): void {
-    this.last.setId(id)
-    this.nodes.capLast(this.last)
+    const last = IdCell.of(id)
     const index = this.#segments.length - 1
-    const tail = this.#segments[index]
     // Tombstones above it would stand before lower IDs to come, and rows are found by their order.
-    if (tail !== undefined && tail.ids.compare(tail.count - 1, this.last) > 0) this.#compactSegment(index)
+    if (index >= 0 && this.#segments[index]!.compareLast(last) > 0) this.#compactSegment(index)
+    this.last.copy(last)
+    this.nodes.capLast(last)
   }
 
   /** Deletes one entry, which is there. */
@@ -268,6 +273,9 @@ export class Stream {
   /** Removes all entries up to an ID from the front, as a trim does; returns how many were there. */
   removeThrough(id: StreamId): number {
     const through = IdCell.of(id)
+    const boundary = this.#segments[this.segmentFor(through)]
+    // What is on disk only is read before anything is changed.
+    if (boundary !== undefined && boundary.compareLast(through) > 0) boundary.find(through)
     const last = new IdCell()
     let removed = 0
     for (let live = this.nodes.headLive; live !== undefined; live = this.nodes.headLive) {
@@ -286,7 +294,7 @@ export class Stream {
   segmentFor(id: NumberId): number {
     const index = this.#fences.find(id)
     const segment = this.#segments[index]
-    return segment === undefined || segment.ids.compare(segment.count - 1, id) >= 0 ? index : index + 1
+    return segment === undefined || segment.compareLast(id) >= 0 ? index : index + 1
   }
 
   ensureProducers(): Producers {
@@ -322,9 +330,14 @@ export class Stream {
     this.#meter.chargeTo(parent)
   }
 
-  /** The same stream once more, sharing nothing that changes: entries, nodes, counters, groups. */
-  copy(): Stream {
-    const copy = new Stream()
+  /** Nobody has the stream any more. Nothing to do where all of it is in memory. */
+  drop(): void {
+    if (this.#cold !== undefined) for (const segment of this.#segments) segment.drop()
+  }
+
+  /** The same stream once more, sharing nothing that changes: entries, nodes, counters, groups. `parent` as with `new`. */
+  copy(parent?: Meter): Stream {
+    const copy = new Stream(parent, this.#cold)
     copy.last.copy(this.last)
     copy.maxDeleted.copy(this.maxDeleted)
     copy.entriesAdded = this.entriesAdded
@@ -333,11 +346,11 @@ export class Stream {
     copy.producers = this.producers?.copy(copy.#meter)
     for (const segment of this.#segments) {
       const copied = segment.compacted(copy.#meter)
-      if (segment !== this.#segments.at(-1)) copied.seal()
       const first = new IdCell()
       copied.ids.read(0, first)
       copy.#fences.insert(copy.#segments.length, first)
       copy.#segments.push(copied)
+      if (segment !== this.#segments.at(-1)) copy.#seal(copied)
     }
     for (const group of this.#groups.values()) copy.#groups.set(group.name, group.copy(copy.#meter))
     return copy
@@ -362,7 +375,7 @@ export class Stream {
     let removed = 0
     let dropped = 0
     for (let segment = this.#segments[0]; segment !== undefined; segment = this.#segments[dropped]) {
-      if (segment.ids.compare(segment.count - 1, through) > 0) break
+      if (segment.compareLast(through) > 0) break
       removed += segment.live
       segment.release()
       dropped++
@@ -370,6 +383,9 @@ export class Stream {
     if (dropped > 0) this.#drop(0, dropped)
     const head = this.#segments[0]
     if (head === undefined) return removed
+    const first = new IdCell()
+    head.readFirst(first)
+    if (compareNumberIds(first, through) > 0) return removed
     for (let row = head.firstLive; row < head.count && head.ids.compare(row, through) <= 0; row++) {
       if (head.isDeleted(row)) continue
       head.delete(row)
@@ -398,19 +414,31 @@ export class Stream {
   #compactSegment(index: number): void {
     const segment = this.#segments[index]!
     const compacted = segment.compacted()
-    if (index < this.#segments.length - 1) compacted.seal()
     segment.release()
     this.#segments[index] = compacted
+    if (index < this.#segments.length - 1) this.#seal(compacted)
+  }
+
+  #seal(segment: Segment): void {
+    segment.seal()
+    this.#cold?.adopt(segment)
   }
 
   #tailFor(id: NumberId, bytes: number): Segment {
     const tail = this.#segments.at(-1)
-    if (tail !== undefined && tail.ids.fits(id) && tail.hasRoom(bytes)) return tail
+    if (tail !== undefined && tail.hasRoom(bytes) && this.#roomFor(tail, 1) > 0 && tail.ids.fits(id)) return tail
     tail?.seal()
     const created = Segment.create(id, this.#segments.length, tail, this.#meter)
     this.#fences.insert(this.#segments.length, id)
     this.#segments.push(created)
+    if (tail !== undefined) this.#cold?.adopt(tail)
     return created
+  }
+
+  /** How many of so many entries a segment that has room for them may get. */
+  #roomFor(segment: Segment, entries: number): number {
+    if (this.#cold === undefined) return entries
+    return Math.max(Math.min(entries, this.#cold.segmentRowsMax - segment.count), 0)
   }
 }
 
