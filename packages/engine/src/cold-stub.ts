@@ -2,8 +2,9 @@
  * What stays in memory of a segment whose columns and arena are on disk: enough to find, count and trim it whole.
  *
  *   place     where its record is            record   ids │ ends │ shapes │ arena, as they lay in memory (segment.ts)
- *   first     ID of the first entry that is there, as the columns were let go
- *   last      ID of the last row
+ *   begin     ID of the first row,
+ *   first       of the first that was not deleted when the columns were let go,
+ *   last        and of the last
  *   ids       what is to be known of the ID columns to have them again
  *   deleted   one bit a row: deleted since the record was written; none at all mostly
  */
@@ -11,13 +12,14 @@ import type { ColdPlace } from './disk/cold-files.ts'
 import type { IdLayout } from './id-columns.ts'
 import { IdCell } from './number-id.ts'
 
-// The object, its place, two cells and the layout; measured with 20,000 of them.
+// The object, its place, three cells and the layout; measured with 20,000 of them.
 const STUB_BYTES = 450
 
 export class ColdStub {
   readonly place: ColdPlace
   readonly ids: IdLayout
   readonly arenaBytes: number
+  readonly begin = new IdCell()
   readonly first = new IdCell()
   readonly last = new IdCell()
   #deleted: Uint8Array | undefined = undefined
@@ -35,6 +37,7 @@ export class ColdStub {
   /** The same, for a picture of the segment. */
   picture(): ColdStub {
     const picture = new ColdStub(this.place, this.ids, this.arenaBytes)
+    picture.begin.copy(this.begin)
     picture.first.copy(this.first)
     picture.last.copy(this.last)
     picture.#deleted = this.#deleted?.slice()

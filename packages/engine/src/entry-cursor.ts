@@ -96,9 +96,7 @@ export class EntryCursor {
     if (segment === undefined) return
     this.#row = this.#isBackward ? segment.count - 1 : segment.firstLive
     if (this.#isBackward) this.#end = segment.lowerBound(this.#bound) - 1
-    else
-      this.#end =
-        segment.compareLast(this.#bound) <= 0 ? segment.count : upperBound(segment, this.#bound)
+    else this.#end = segment.compareLast(this.#bound) <= 0 ? segment.count : upperBound(segment, this.#bound)
   }
 }
 

@@ -12,6 +12,8 @@ import { copyChange, type Change } from './change.ts'
 import { acknowledge } from './acknowledge.ts'
 import { autoClaim, claim, pendingEntries, pendingSummary } from './claim.ts'
 import { Database } from './database.ts'
+import { ColdSegments } from './disk/cold-segments.ts'
+import { SimFs } from './disk/testing/sim-fs.ts'
 import { deliveriesToBigint } from './delivery-count.ts'
 import { EngineError } from './errors.ts'
 import { createConsumer, createGroup, deleteConsumer, destroyGroup, setGroup } from './group-commands.ts'
@@ -651,8 +653,9 @@ function same(ours: unknown, models: unknown): void {
   if (JSON.stringify(ours) !== JSON.stringify(models)) expect(ours).toEqual(models)
 }
 
-function checkHistory(hasGroup: boolean, ops: readonly Op[]): void {
-  const database = new Database({ nodeEntriesMax: NODE_ENTRIES_MAX, nodeBytesMax: 0 })
+function checkHistory(hasGroup: boolean, ops: readonly Op[], cold?: ColdSegments): void {
+  const onDisk = cold === undefined ? {} : { cold }
+  const database = new Database({ nodeEntriesMax: NODE_ENTRIES_MAX, nodeBytesMax: 0, ...onDisk })
   const model = new PlainModel(NODE_ENTRIES_MAX)
   const changes: Change[] = []
   database.subscribe((change) => changes.push(copyChange(change)))
@@ -670,9 +673,9 @@ function checkHistory(hasGroup: boolean, ops: readonly Op[]): void {
     )
   }
   model.forget(now)
-  const replayed = new Database({ nodeEntriesMax: 100 })
+  const replayed = new Database({ nodeEntriesMax: 100, ...onDisk })
   for (const change of changes) replayed.apply(change)
-  const copied = new Database()
+  const copied = new Database(onDisk)
   for (const key of KEYS) {
     same(picture(database, key, now), plainPicture(model.find(key, now)))
     same(picture(replayed, key, now), plainPicture(model.find(key, now)))
@@ -692,7 +695,7 @@ it(
       fc.property(
         fc.constantFrom(true, true, false),
         fc.array(opArb, { minLength: 5, maxLength: 60, size: 'max' }),
-        checkHistory,
+        (hasGroup, ops) => checkHistory(hasGroup, ops),
       ),
       {
         seed: SEED,
@@ -701,3 +704,31 @@ it(
     )
   },
 )
+
+it(`agrees with it in ${RUNS / 2} histories with all full segments on disk, seed ${SEED}`, { timeout: 600_000 }, () => {
+  let spills = 0
+  const check = (hasGroup: boolean, ops: readonly Op[], segmentRowsMax: number): void => {
+    const cold = new ColdSegments({
+      fs: new SimFs(undefined, { isRecorded: false }),
+      directory: '/cold',
+      memoryBytes: 0,
+      cacheBytes: 0,
+      fileBytes: 200,
+      segmentBytesMin: 0,
+      segmentRowsMax,
+    })
+    checkHistory(hasGroup, ops, cold)
+    expect(cold.info()).toMatchObject({ segments: 0, files: 0, residentBytes: 0, failure: undefined })
+    spills += cold.info().spills
+  }
+  fc.assert(
+    fc.property(
+      fc.constantFrom(true, true, false),
+      fc.array(opArb, { minLength: 5, maxLength: 60, size: 'max' }),
+      fc.integer({ min: 1, max: 5 }),
+      check,
+    ),
+    { seed: SEED, numRuns: RUNS / 2 },
+  )
+  expect(spills).toBeGreaterThan(RUNS)
+})

@@ -180,12 +180,13 @@ export class Segment {
     return this.#count < ROWS_MAX && (this.#count === 0 || this.#arena.used + bytes <= ARENA_BYTES_MAX)
   }
 
-  /** The first row whose ID is not below the given one, or one behind it up to the first that is not deleted. */
+  /** The first row whose ID is not below the given one; `count` when all are. */
   lowerBound(id: NumberId): number {
     this.#isTouched = true
     if (this.#isAway) {
-      if (compareNumberIds(this.#stub!.first, id) >= 0) return this.#firstLive
-      if (compareNumberIds(this.#stub!.last, id) < 0) return this.#count
+      const { begin, last } = this.#stub!
+      if (compareNumberIds(begin, id) >= 0) return 0
+      if (compareNumberIds(last, id) < 0) return this.#count
       this.#bring()
     }
     return this.#ids.lowerBound(id, this.#count)
@@ -324,6 +325,11 @@ export class Segment {
     return picture
   }
 
+  /** Gets no more entries. */
+  get isClosed(): boolean {
+    return this.#home !== undefined
+  }
+
   /** Gets no entries from now on, and `home` may send it away. */
   close(home: ColdSegments): void {
     this.#home = home
@@ -354,7 +360,8 @@ export class Segment {
 
   /** Lets go of the columns and the arena, which are stored. */
   leave(): void {
-    const { first, last } = this.#stub!
+    const { begin, first, last } = this.#stub!
+    this.#ids.read(0, begin)
     if (this.#live > 0) this.readFirst(first)
     this.#ids.read(this.#count - 1, last)
     this.#meter.add(-this.#allocatedBytes() - OVERHEAD_BYTES)

@@ -129,8 +129,9 @@ export class ColdSegments {
     }
   }
 
-  /** Takes over a segment that gets no more entries. */
+  /** Takes over a segment that gets no more entries, unless that has been done: the last one can be lost to deletions. */
   adopt(segment: Segment): void {
+    if (segment.isClosed) return
     segment.close(this)
     if (segment.columnBytes >= (this.#options.segmentBytesMin ?? SEGMENT_BYTES_MIN)) this.#sealed.add(segment)
     this.shrink()
