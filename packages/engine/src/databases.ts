@@ -184,12 +184,17 @@ export class Databases {
   /** A picture of all keys as they are now, to be read bit by bit while changes go on. There is one at a time. */
   freeze(): FrozenDatabases {
     this.#freezer.begin()
-    const letGo = this.#options.cold?.hold()
+    const { cold } = this.#options
+    const letGo = cold?.hold()
     const frozen: FrozenDatabase[] = []
     for (const [index, database] of this.made()) {
       if (database.keyCount > 0) frozen.push(new FrozenDatabase(index, database, this.#freezer))
     }
-    return new FrozenDatabases(frozen, this.#freezer, letGo)
+    return new FrozenDatabases(frozen, this.#freezer, () => {
+      letGo?.()
+      // What was read for the picture is in no account.
+      cold?.clearCache()
+    })
   }
 
   #make(index: number): Database {

@@ -45,11 +45,11 @@ export class FrozenDatabases {
   /** Those with keys, by their numbers. */
   readonly databases: readonly FrozenDatabase[]
   readonly #freezer: Freezer
-  readonly #letGo: (() => void) | undefined
+  readonly #letGo: () => void
   #isReleased = false
 
   /** `letGo`: of what is trimmed on disk while the picture is read. */
-  constructor(databases: readonly FrozenDatabase[], freezer: Freezer, letGo: (() => void) | undefined) {
+  constructor(databases: readonly FrozenDatabase[], freezer: Freezer, letGo: () => void) {
     this.databases = databases
     this.#freezer = freezer
     this.#letGo = letGo
@@ -63,6 +63,6 @@ export class FrozenDatabases {
     if (this.#isReleased) return
     this.#isReleased = true
     this.#freezer.end()
-    this.#letGo?.()
+    this.#letGo()
   }
 }

@@ -263,14 +263,15 @@ function comparePair(pairs: BigUint64Array, row: number, id: StreamId): number {
   return seq < id.seq ? -1 : 1
 }
 
-export type Column = Uint8Array | Uint16Array | Uint32Array | BigUint64Array
+type Column = Uint8Array | Uint16Array | Uint32Array | BigUint64Array
 
 /** A column's bytes where they lie. */
 export function bytesOf(column: Column): Uint8Array {
   return new Uint8Array(column.buffer, column.byteOffset, column.byteLength)
 }
 
-function resized<T extends Column>(column: T, into: T, kept: number): T {
+/** The first `kept` of a column in another one. */
+export function resized<T extends Column>(column: T, into: T, kept: number): T {
   into.set(column.subarray(0, kept) as never)
   return into
 }

@@ -34,7 +34,7 @@ import type { ColdSegments } from './disk/cold-segments.ts'
 import { bodyBytes, readNamesAndValues, readValues, writeBody } from './entry-body.ts'
 import { EntryView } from './entry-view.ts'
 import type { StreamId } from './id.ts'
-import { IdColumns } from './id-columns.ts'
+import { IdColumns, resized } from './id-columns.ts'
 import { Meter } from './meter.ts'
 import type { NameSet } from './name-set.ts'
 import { compareNumberIds, IdCell, type NumberId } from './number-id.ts'
@@ -99,7 +99,7 @@ export class Segment {
     this.#arena = columns.arena
     this.#nameSets = nameSets
     this.#meter = meter
-    meter.add(this.#allocatedBytes() + OVERHEAD_BYTES)
+    meter.add(this.columnBytes + OVERHEAD_BYTES)
   }
 
   /** An empty segment, the `index`-th, for an entry whose ID did not fit, or had no room, in the one before. */
@@ -325,19 +325,16 @@ export class Segment {
     return picture
   }
 
-  /** Gets no more entries. */
-  get isClosed(): boolean {
-    return this.#home !== undefined
-  }
-
-  /** Gets no entries from now on, and `home` may send it away. */
-  close(home: ColdSegments): void {
+  /** Gets no entries from now on, and `home` may send it away. False: that has been said before. */
+  close(home: ColdSegments): boolean {
+    if (this.#home !== undefined) return false
     this.#home = home
+    return true
   }
 
   /** Bytes of the columns and the arena; 0 while they are on disk only. */
   get columnBytes(): number {
-    return this.#allocatedBytes()
+    return this.#ids.byteLength + this.#end.byteLength + this.#shape.byteLength + this.#arena.bytes.length
   }
 
   /** Whether it was searched since this was last asked. */
@@ -364,14 +361,14 @@ export class Segment {
     this.#ids.read(0, begin)
     if (this.#live > 0) this.readFirst(first)
     this.#ids.read(this.#count - 1, last)
-    this.#meter.add(-this.#allocatedBytes() - OVERHEAD_BYTES)
+    this.#meter.add(-this.columnBytes - OVERHEAD_BYTES)
     this.#have(NO_COLUMNS)
     this.#isAway = true
   }
 
   /** Takes the segment out of the memory account. */
   release(): void {
-    let bytes = (this.#isAway ? 0 : this.#allocatedBytes() + OVERHEAD_BYTES) + (this.#stub?.memoryBytes ?? 0)
+    let bytes = (this.#isAway ? 0 : this.columnBytes + OVERHEAD_BYTES) + (this.#stub?.memoryBytes ?? 0)
     for (const names of this.#nameSets) bytes += names.memoryBytes
     this.#meter.add(-bytes)
     this.drop()
@@ -393,7 +390,7 @@ export class Segment {
     this.#have(columns)
     this.#isAway = false
     this.#isShared = false
-    this.#meter.add(this.#allocatedBytes() + OVERHEAD_BYTES)
+    this.#meter.add(this.columnBytes + OVERHEAD_BYTES)
     home.makeRoom(this)
   }
 
@@ -440,22 +437,13 @@ export class Segment {
 
   #resizeRows(rows: number): void {
     this.#ids.resize(this.#count, rows)
-    const { count } = this
-    const end = this.#end.subarray(0, count)
-    const shape = this.#shape.subarray(0, count)
-    this.#end = new Uint32Array(rows)
-    this.#end.set(end)
-    this.#shape = new Uint8Array(rows)
-    this.#shape.set(shape)
+    this.#end = resized(this.#end, new Uint32Array(rows), this.#count)
+    this.#shape = resized(this.#shape, new Uint8Array(rows), this.#count)
   }
 
   #resizing(resize: () => void): void {
-    const before = this.#allocatedBytes()
+    const before = this.columnBytes
     resize()
-    this.#meter.add(this.#allocatedBytes() - before)
-  }
-
-  #allocatedBytes(): number {
-    return this.#ids.byteLength + this.#end.byteLength + this.#shape.byteLength + this.#arena.bytes.length
+    this.#meter.add(this.columnBytes - before)
   }
 }

@@ -142,8 +142,7 @@ export class ColdSegments {
 
   /** Takes over a segment that gets no more entries, unless that has been done: the last one can be lost to deletions. */
   adopt(segment: Segment): void {
-    if (segment.isClosed) return
-    segment.close(this)
+    if (!segment.close(this)) return
     if (segment.columnBytes >= (this.#options.segmentBytesMin ?? SEGMENT_BYTES_MIN)) this.#sealed.add(segment)
     this.shrink()
   }
@@ -180,6 +179,11 @@ export class ColdSegments {
   /** Sends away what is beyond the budget: to be called when memory was taken by something else than entries. */
   shrink(): void {
     this.#balance(undefined)
+  }
+
+  /** Lets go of all that was read back. */
+  clearCache(): void {
+    while (this.#evict(undefined)) continue
   }
 
   /** Removes the files. Entries that are on disk only can't be read any more. */
