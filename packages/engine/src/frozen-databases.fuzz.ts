@@ -12,6 +12,7 @@ import { appendMany } from './append-many.ts'
 import { autoClaim } from './claim.ts'
 import type { Database } from './database.ts'
 import { Databases } from './databases.ts'
+import { someCold } from './disk/testing/some-cold.ts'
 import { valueLines } from './disk/state-text.ts'
 import { EngineError } from './errors.ts'
 import type { FrozenDatabases } from './frozen-databases.ts'
@@ -226,9 +227,10 @@ class LargeHistory {
   }
 }
 
-function checkHistory(seed: number, isLarge: boolean): void {
+function checkHistory(seed: number, isLarge: boolean, isCold = false): number {
   const random = new Seeded(seed)
-  const databases = new Databases({ count: 3, nodeEntriesMax: 5 })
+  const cold = isCold ? someCold(random) : undefined
+  const databases = new Databases({ count: 3, nodeEntriesMax: 5, ...(cold === undefined ? {} : { cold }) })
   const history = new RandomHistory(databases, random)
   const large = new LargeHistory(databases, random)
   if (isLarge) large.begin()
@@ -252,6 +254,11 @@ function checkHistory(seed: number, isLarge: boolean): void {
     frozen.release()
     if (reader.isDone) same(reader.lines, wanted, seed)
   }
+  if (cold === undefined) return 0
+  expect(cold.info().residentBytes).toBe(databases.memoryBytes)
+  databases.release()
+  expect(cold.info()).toMatchObject({ segments: 0, files: 0, residentBytes: 0, cachedBytes: 0 })
+  return cold.info().reads
 }
 
 function same(found: Lines, wanted: Lines, seed: number): void {
@@ -271,5 +278,11 @@ describe('a picture of all databases', () => {
 
   it(`shows large streams as they were, seed ${SEED}`, { timeout: 600_000 }, () => {
     for (let run = 0; run < Math.ceil(RUNS / 10); run++) checkHistory(SEED + run, true)
+  })
+
+  it(`shows what is on disk only, seed ${SEED}`, { timeout: 600_000 }, () => {
+    let reads = 0
+    for (let run = 0; run < RUNS / 3; run++) reads += checkHistory(SEED + run, run % 5 === 0, true)
+    expect(reads).toBeGreaterThan(0)
   })
 })

@@ -1,7 +1,6 @@
 /** Streams of several segments against a plain array: append, delete, cut the front, look from both ends. */
 import { expect, it } from 'vitest'
-import { ColdSegments, type ColdOptions } from './disk/cold-segments.ts'
-import { SimFs } from './disk/testing/sim-fs.ts'
+import { someCold } from './disk/testing/some-cold.ts'
 import { compareIds, formatId, ID_MAX, ID_ZERO, nextId, type StreamId } from './id.ts'
 import { Meter } from './meter.ts'
 import { IdCell } from './number-id.ts'
@@ -12,7 +11,7 @@ import { Stream } from './stream.ts'
 
 const SEED = Number(process.env['MILLRACE_SEED'] ?? Math.floor(Math.random() * 2 ** 31))
 const ROUNDS = 30
-const COLD_RUNS = Number(process.env['MILLRACE_RUNS'] ?? 5)
+const COLD_RUNS = Number(process.env['MILLRACE_RUNS'] ?? 3)
 
 const packed = (fields: readonly string[]): PackedFields =>
   new FieldPacker().pack(fields.map((text) => Buffer.from(text, 'latin1')))
@@ -65,19 +64,6 @@ function checkLooks(random: Seeded, stream: Stream, plain: readonly PlainEntry[]
   expect(stream.fieldsOf(entry.id)?.map((field) => Buffer.from(field).toString('latin1'))).toEqual(entry.fields)
 }
 
-/** Small files and segments, and little or no memory for them. */
-function someColdOptions(random: Seeded): ColdOptions {
-  return {
-    fs: new SimFs(undefined, { isRecorded: false }),
-    directory: '/cold',
-    memoryBytes: random.below(3) === 0 ? 0 : random.below(2_000_000),
-    cacheBytes: random.below(2) === 0 ? 0 : random.below(400_000),
-    fileBytes: 10_000 + random.below(1_000_000),
-    segmentBytesMin: random.below(2) === 0 ? 0 : 4096,
-    segmentRowsMax: random.below(2) === 0 ? 4096 : 2 + random.below(300),
-  }
-}
-
 it(`agrees with a plain array, seed ${SEED}`, { timeout: 60_000 }, () => {
   console.info(`stream.fuzz: MILLRACE_SEED=${SEED}`)
   const meter = new Meter()
@@ -88,21 +74,21 @@ it(`agrees with a plain array, seed ${SEED}`, { timeout: 60_000 }, () => {
 })
 
 it(`agrees with a plain array though nearly all of it is on disk, seed ${SEED}`, { timeout: 120_000 }, () => {
+  let reads = 0
   for (let run = 0; run < COLD_RUNS; run++) {
     const random = new Seeded(SEED + run)
-    const cold = new ColdSegments(someColdOptions(random))
+    const cold = someCold(random)
     const stream = new Stream(cold.meter, cold)
     const empty = stream.memoryBytes
     checkHistory(random, stream)
-    const { recordBytes, fileBytes, spills, reads } = cold.info()
-    expect(spills).toBeGreaterThan(0)
-    expect(reads).toBeGreaterThan(0)
-    expect(recordBytes).toBeLessThanOrEqual(fileBytes)
+    reads += cold.info().reads
+    expect(cold.info().recordBytes).toBeLessThanOrEqual(cold.info().fileBytes)
     checkCopy(stream)
     stream.removeThrough(stream.lastId)
     expect(stream.memoryBytes).toBe(empty)
     expect(cold.info()).toMatchObject({ segments: 0, recordBytes: 0, fileBytes: 0, files: 0, cachedBytes: 0 })
   }
+  expect(reads).toBeGreaterThan(0)
 })
 
 /** A copy has the same entries, and files of its own. */

@@ -134,12 +134,16 @@ describe('what is on disk', () => {
 
   it('is in a picture of the databases, though it is deleted and trimmed meanwhile', () => {
     fill('s', 1, 100)
+    deleteEntries(db(), 's', [idOf(3)], NOW)
     const frozen = databases.freeze()
     deleteEntries(db(), 's', [idOf(2)], NOW)
     trim(db(), 's', { keep: { kind: 'max-len', entries: 5 } }, NOW)
     const { value } = frozen.databases[0]!.take(0)
     const entries = value.type === 'stream' ? value.range(ID_ZERO, ID_MAX, Infinity) : []
-    expect(entries.map(({ fields }) => Buffer.from(fields[1]!).toString())).toEqual(wanted(1, 100))
+    expect(entries.map(({ fields }) => Buffer.from(fields[1]!).toString())).toEqual([
+      ...wanted(1, 2),
+      ...wanted(4, 100),
+    ])
     frozen.release()
     expect(cold.info()).toMatchObject({ segments: 0, files: 0, cachedBytes: 0 })
   })
@@ -226,7 +230,9 @@ describe('files', () => {
     const segment = db().find('s', NOW)!.segments[0]!
     const letGo = cold.hold()
     trim(db(), 's', { keep: { kind: 'max-len', entries: 0 } }, NOW)
+    const { memoryBytes } = databases
     expect(Buffer.from(segment.fieldsAt(4)[1]!).toString()).toBe(valueOf(5))
+    expect(databases.memoryBytes).toBe(memoryBytes)
     // Brought once more after it has left again.
     cold.clearCache()
     expect(Buffer.from(segment.fieldsAt(5)[1]!).toString()).toBe(valueOf(6))
@@ -328,6 +334,17 @@ describe('a disk that fails', () => {
       expect([group.pending.size, group.lastId]).toEqual([0, ID_ZERO])
       expect(deliver()[0]!.entries.length).toBe(100)
     }
+  })
+
+  it('fails at the segment that a trim ends in: nothing is trimmed', () => {
+    start({ segmentRowsMax: 15 })
+    fill('s', 1, 300)
+    const approximate = { keep: { kind: 'min-id', id: idOf(101) }, approximate: true } as const
+    fs.inject({ kind: 'read', error: 'EIO' })
+    expect(() => trim(db(), 's', approximate, NOW)).toThrow('EIO')
+    expect(db().find('s', NOW)!.nodes.count).toBe(3)
+    expect(valuesOf('s')).toEqual(wanted(1, 300))
+    expect(trim(db(), 's', approximate, NOW)).toBe(100)
   })
 
   it('does not let a file go: that is told', () => {
