@@ -59,6 +59,10 @@ export interface Durability {
   readonly refusal: Refusal | undefined
   /** May be changed at any time, for what is committed from then on. */
   fsync: FsyncPolicy
+  /** All that was committed is on stable storage. */
+  readonly isDurable: boolean
+  /** Resolves when all that was committed so far is on stable storage; rejects when that cannot be. */
+  flush(): Promise<void>
   /** One at a time; rejects when it could not be written. */
   snapshot(): Promise<void>
   /** As `snapshot`, and nothing else happens meanwhile. */

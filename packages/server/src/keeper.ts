@@ -101,6 +101,22 @@ export class Keeper {
     await this.#durability!.close()
   }
 
+  /** All that has changed is on stable storage. */
+  get isDurable(): boolean {
+    return this.#durability?.isDurable === true && this.#server.gate!.isCommitted
+  }
+
+  /** Calls `then` when all that has changed so far is on stable storage; never if that cannot be. */
+  flush(then: () => void): void {
+    // Behind this command, or transaction.
+    setImmediate(() => {
+      this.#server.gate!.commit()
+      this.#durability!.flush().then(then, (error: unknown) => {
+        this.#server.log(`WAITAOF waits in vain: ${error instanceof Error ? error.message : String(error)}`)
+      })
+    })
+  }
+
   info(): DurabilityInfo | undefined {
     return this.#durability?.info()
   }

@@ -81,3 +81,14 @@ it('does not start on data that are damaged', async () => {
   expect(existsSync(path)).toBe(true)
   expect(readFileSync(path).equals(bytes)).toBe(true)
 })
+
+it('waits for stable storage with WAITAOF', async () => {
+  const talk = await start({ config: { appendfsync: 'no' } })
+  expect(await talk.ask('SET a b')).toBe('+OK')
+  expect(await talk.ask('WAITAOF 1 0 0')).toBe('*2 :1 :0')
+})
+
+it('lets one server have a directory', async () => {
+  await start()
+  await expect(start()).rejects.toThrow(String(process.pid))
+})

@@ -54,6 +54,15 @@ class StoreDurability implements Durability {
     this.#store.fsync = policy
   }
 
+  get isDurable(): boolean {
+    const { journal } = this.#store
+    return journal.durableSeq === journal.seq
+  }
+
+  async flush(): Promise<void> {
+    await this.#store.journal.flush()
+  }
+
   async snapshot(): Promise<void> {
     await Promise.resolve()
     this.snapshotNow()

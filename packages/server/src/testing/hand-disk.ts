@@ -24,10 +24,13 @@ export class HandDisk implements Durability {
   /** The next snapshots fail. */
   isBroken = false
   snapshots = 0
+  /** On stable storage. */
+  durable = 0
   journalBytes = 0
   #databases: Databases | undefined = undefined
   #start: DurabilityStart | undefined = undefined
   #changes = 0
+  readonly #flushing: (() => void)[] = []
   #snapshot: Settling | undefined = undefined
   #lastMs: number | undefined = undefined
   #lastFailed: boolean | undefined = undefined
@@ -73,6 +76,20 @@ export class HandDisk implements Durability {
   makeSafe(group = this.groups.length): void {
     this.safeSeq = group
     this.onChange()
+  }
+
+  get isDurable(): boolean {
+    return this.durable === this.groups.length
+  }
+
+  async flush(): Promise<void> {
+    if (!this.isDurable) await new Promise<void>((resolve) => this.#flushing.push(resolve))
+  }
+
+  /** What is written is on stable storage now. */
+  makeDurable(): void {
+    this.durable = this.groups.length
+    for (const resolve of this.#flushing.splice(0)) resolve()
   }
 
   refuse(refusal: Refusal | undefined): void {
