@@ -68,6 +68,16 @@ export interface JournalStart {
   readonly seq: number
 }
 
+/** A place between two segments. */
+export interface Cut {
+  /** The first segment behind it. */
+  readonly segment: number
+  /** Number of the last frame before it. */
+  readonly seq: number
+  /** How often the journal had moved to another file by then. */
+  readonly moves: number
+}
+
 interface Durable extends Position {
   readonly chain: number
   readonly seq: number
@@ -110,6 +120,7 @@ export class Journal {
   /** Steps that write manifests, one after the other. */
   #steps: Promise<void> = Promise.resolve()
   #isPreparing = false
+  #moves = 0
   #moving: Promise<void> | undefined = undefined
   #cancelTimer: CancelTimer | undefined = undefined
   #cancelRetry: CancelTimer | undefined = undefined
@@ -209,25 +220,40 @@ export class Journal {
   }
 
   /**
-   * Goes on in a new segment, and calls `atCut` between the last frame before and the first behind; resolves with the
-   * number of the new segment and the last frame before it.
+   * Goes on in a new segment: `before` adds the last frames of the one before, `atCut` is called between them and the first
+   * of the new one, all in one turn.
    */
-  async cut(atCut: () => void): Promise<{ readonly segment: number; readonly seq: number }> {
+  async cut(before: () => void, atCut: () => void): Promise<Cut> {
     await this.#prepare()
-    if (this.#next === undefined || this.#file === undefined)
-      throw new EngineError('UNAVAILABLE', this.#refusal?.reason ?? 'no new segment could be made')
+    if (this.#next === undefined || this.#file === undefined) {
+      throw new EngineError('UNAVAILABLE', this.#refusal?.reason ?? 'no new segment of the journal could be made')
+    }
+    before()
     this.#write()
+    if (this.#next === undefined || this.#file === undefined) {
+      throw new EngineError('UNAVAILABLE', 'the journal could not be written')
+    }
     this.#roll()
     atCut()
-    return { segment: this.#end.segment, seq: this.#seq }
+    return { segment: this.#end.segment, seq: this.#seq, moves: this.#moves }
   }
 
-  /** From now on the snapshot and the segments from `cut` on are what the directory consists of. */
-  async adopt(snapshot: SnapshotEntry, cut: { readonly segment: number; readonly seq: number }): Promise<void> {
+  /**
+   * From now on the snapshot and the segments from the cut on are what the directory consists of; resolves with the names
+   * of the files that it does not need any more.
+   */
+  async adopt(snapshot: SnapshotEntry, cut: Cut): Promise<string[]> {
+    const before = this.#manifest
     await this.#step(async () => {
+      // What has moved to another segment begins before the cut.
+      if (this.#moves !== cut.moves || this.#moving !== undefined) {
+        throw new EngineError('UNAVAILABLE', 'the journal had to go on in another file while the snapshot was written')
+      }
       const segments = this.#manifest.segments.filter(({ number }) => number >= cut.segment)
       await this.#writeManifest({ snapshot, seqBefore: cut.seq, segments })
     })
+    const old = before.segments.filter(({ number }) => number < cut.segment).map(({ number }) => segmentName(number))
+    return before.snapshot === null ? old : [...old, before.snapshot.name]
   }
 
   /** Ends in order: everything is on stable storage, and where it ends is in the manifest. */
@@ -482,6 +508,7 @@ export class Journal {
 
   async #moveOnce(): Promise<void> {
     const made = await this.#createSegment()
+    this.#moves++
     const { segment, offset, chain, seq } = this.#durable
     const kept = this.#manifest.segments
       .filter(({ number }) => number <= segment)

@@ -12,6 +12,7 @@ import type { Change, CrossChange } from '../change.ts'
 import { Databases, type DatabasesOptions } from '../databases.ts'
 import type { CancelTimer, Env } from '../env.ts'
 import { EngineError } from '../errors.ts'
+import type { FrozenDatabases } from '../frozen-databases.ts'
 import { ChangeWriter } from './change-writer.ts'
 import { createDurable, DURABLE_NAME, DurableSlots, readDurable } from './durable-slots.ts'
 import { closeQuietly, type Fs } from './files.ts'
@@ -22,7 +23,7 @@ import type { DirectoryLock } from './lock.ts'
 import { MANIFEST_FORMAT, writeManifest, type Manifest, type SegmentEntry } from './manifest.ts'
 import { recovering, type LoadProgress, type Recovered } from './recovery.ts'
 import { Reserve, RESERVE_NAME } from './reserve.ts'
-import { loadSnapshot } from './snapshot.ts'
+import { loadSnapshot, removeQuietly, snapshotName, writeSnapshot } from './snapshot.ts'
 
 export type StoreEvent =
   | JournalEvent
@@ -61,6 +62,20 @@ const PAYLOAD_BYTES_MAX = MEBIBYTE
 /** How long loading goes on before something else may run. */
 const LOAD_SLICE_MS = 10
 
+export interface SnapshotInfo {
+  /** When the last one that succeeded was begun; undefined: none has. */
+  readonly lastMs: number | undefined
+  /** How the last one ended; undefined: none has. */
+  readonly lastFailed: boolean | undefined
+  readonly lastDurationMs: number | undefined
+  /** Undefined: none is being written. */
+  readonly runningSinceMs: number | undefined
+  /** How many have succeeded. */
+  readonly count: number
+  /** Changes behind the last one. */
+  readonly changesBehind: number
+}
+
 interface Batch {
   readonly promise: Promise<void>
   readonly resolve: () => void
@@ -83,6 +98,17 @@ export class Store {
   #batch: Batch | undefined = undefined
   #cancelCommit: CancelTimer | undefined = undefined
   #hasOpenGroup = false
+  #snapshot: Omit<SnapshotInfo, 'changesBehind'> = {
+    lastMs: undefined,
+    lastFailed: undefined,
+    lastDurationMs: undefined,
+    runningSinceMs: undefined,
+    count: 0,
+  }
+  #snapshotEnded: () => void = () => undefined
+  #changesAtSnapshot = 0
+  #baseBytes: number
+  #isClosing = false
 
   private constructor({ directory, databases, journal, lock, env }: StoreParts) {
     this.directory = directory
@@ -90,6 +116,7 @@ export class Store {
     this.#journal = journal
     this.#lock = lock
     this.#env = env
+    this.#baseBytes = this.bytes
     this.#unsubscribe = databases.subscribe((index, change) => this.#record(index, change))
     journal.onChange = () => {
       this.#settle()
@@ -165,8 +192,55 @@ export class Store {
     return (this.#batch ??= this.#beginBatch()).promise
   }
 
+  /**
+   * Writes everything as one RDB file, while work goes on, and lets go of the journal before it. One at a time:
+   * `BAD_ARGUMENT` when one is being written; `UNAVAILABLE` when it could not be, and all is as before.
+   */
+  async snapshot(): Promise<void> {
+    if (this.#snapshot.runningSinceMs !== undefined)
+      throw new EngineError('BAD_ARGUMENT', 'A snapshot is being written')
+    const beganMs = this.#env.nowMs()
+    this.#snapshot = { ...this.#snapshot, runningSinceMs: beganMs }
+    let hasFailed = true
+    try {
+      await this.#writeSnapshot()
+      hasFailed = false
+    } catch (error) {
+      if (error instanceof EngineError) throw error
+      throw new EngineError('UNAVAILABLE', `The snapshot could not be written: ${(error as Error).message}`, {
+        cause: error,
+      })
+    } finally {
+      const lastDurationMs = this.#env.nowMs() - beganMs
+      const done = hasFailed ? {} : { lastMs: beganMs, count: this.#snapshot.count + 1 }
+      this.#snapshot = { ...this.#snapshot, ...done, lastFailed: hasFailed, lastDurationMs, runningSinceMs: undefined }
+      this.#snapshotEnded()
+    }
+  }
+
+  /** How the snapshots went since the store was opened. */
+  get snapshotInfo(): SnapshotInfo {
+    return { ...this.#snapshot, changesBehind: this.databases.changeCount - this.#changesAtSnapshot }
+  }
+
+  /** Bytes of the snapshot and the journal behind it. */
+  get bytes(): number {
+    return (this.#journal.manifest.snapshot?.bytes ?? 0) + this.#journal.bytes
+  }
+
+  /** As `bytes`, when the last snapshot was done, or the store was opened. */
+  get baseBytes(): number {
+    return this.#baseBytes
+  }
+
   /** Commits, makes everything durable, and ends in order. */
   async close(): Promise<void> {
+    this.#isClosing = true
+    if (this.#snapshot.runningSinceMs !== undefined) {
+      await new Promise<void>((resolve) => {
+        this.#snapshotEnded = resolve
+      })
+    }
     this.commit()
     this.#unsubscribe()
     try {
@@ -179,11 +253,40 @@ export class Store {
 
   /** Ends as a crash does, but for the lock: for tests. */
   abandon(): void {
+    this.#isClosing = true
     this.#unsubscribe()
     this.#cancelCommit?.()
     this.#journal.abandon()
     this.#reject('the store was abandoned')
     void this.#lock.release()
+  }
+
+  async #writeSnapshot(): Promise<void> {
+    const { directory, databases } = this
+    let frozen: FrozenDatabases | undefined
+    let changes = 0
+    try {
+      const cut = await this.#journal.cut(
+        () => this.commit(),
+        () => {
+          frozen = databases.freeze()
+          changes = databases.changeCount
+        },
+      )
+      const entry = await writeSnapshot({
+        env: this.#env,
+        directory,
+        name: snapshotName(cut.segment),
+        frozen: frozen!,
+        isAborted: () => this.#isClosing,
+      })
+      const old = await this.#journal.adopt(entry, cut)
+      this.#changesAtSnapshot = changes
+      this.#baseBytes = this.bytes
+      for (const name of old) removeQuietly(this.#env.fs, `${directory}/${name}`)
+    } finally {
+      frozen?.release()
+    }
   }
 
   #record(index: number, change: Change | CrossChange): void {
