@@ -103,7 +103,7 @@ it('refuses all that writes while nothing can be written, in transactions and sc
   await start({ scripts: [{ lua, run: (context, [key = '']) => context.call('SET', key, 'b') }] })
   await talk.ask('MULTI')
   await talk.ask('SET a b')
-  disk.refuse({ kind: 'all', reason: 'No space left on device' })
+  disk.refuse({ kind: 'all', reason: 'ENOSPC: no space left on device, write' })
   expect(await talk.ask('EXEC')).toBe(`-EXECABORT Transaction discarded because of: ${NO_JOURNAL.slice(1)}`)
   expect(await talk.ask('MULTI')).toBe('+OK')
   expect(await talk.ask('XACK s g 1-1')).toBe(NO_JOURNAL)
