@@ -21,8 +21,6 @@ export class HandDisk implements Durability {
   /** Changes in each group. */
   readonly groups: number[] = []
   isClosed = false
-  /** The next snapshots fail. */
-  isBroken = false
   snapshots = 0
   /** On stable storage. */
   durable = 0
@@ -103,19 +101,15 @@ export class HandDisk implements Durability {
 
   /** The snapshot that is being written is done, or has failed. */
   async endSnapshot(error?: Error): Promise<void> {
-    const ending = this.#snapshot!
+    while (this.#snapshot === undefined) await turn()
+    const ending = this.#snapshot
     this.#snapshot = undefined
     this.#lastFailed = error !== undefined
     if (error === undefined) {
       this.#done()
       ending.resolve()
     } else ending.reject(error)
-    await new Promise((resolve) => setImmediate(resolve))
-  }
-
-  snapshotNow(): void {
-    if (this.isBroken) throw new Error('ENOSPC: no space left on device')
-    this.#done()
+    await turn()
   }
 
   #done(): void {
@@ -127,11 +121,10 @@ export class HandDisk implements Durability {
   info(): DurabilityInfo {
     return {
       snapshot: {
-        isRunning: this.#snapshot !== undefined,
         lastMs: this.#lastMs,
         lastFailed: this.#lastFailed,
         lastDurationMs: this.#lastMs === undefined ? undefined : 2000,
-        runningSinceMs: undefined,
+        runningSinceMs: this.#snapshot === undefined ? undefined : 1_600_000_000_000,
         count: this.snapshots,
         changesBehind: this.databases.changeCount - this.#savedChanges,
       },
@@ -150,4 +143,8 @@ export class HandDisk implements Durability {
     this.makeSafe()
     this.isClosed = true
   }
+}
+
+async function turn(): Promise<void> {
+  await new Promise((resolve) => setImmediate(resolve))
 }
