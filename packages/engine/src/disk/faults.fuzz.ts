@@ -33,6 +33,7 @@ async function run(seed: number, fault: Fault | undefined): Promise<Run> {
     wasOpened = true
     for (let i = 0; i < TURNS; i++) {
       work.turn()
+      if (i === 2) work.store!.snapshot().catch((error: unknown) => expect(error).toHaveProperty('code'))
       await work.env.advance(300)
     }
     await work.store!.close()

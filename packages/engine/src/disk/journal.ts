@@ -74,6 +74,8 @@ export interface Cut {
   readonly segment: number
   /** Number of the last frame before it. */
   readonly seq: number
+  /** CRC of the first segment's header. */
+  readonly chain: number
   /** How often the journal had moved to another file by then. */
   readonly moves: number
 }
@@ -94,6 +96,7 @@ const RETRY_MS = 200
 const RETRY_MS_MAX = 10_000
 /** How long a flush waits for the disk. */
 const FLUSH_MS_MAX = 60_000
+const CUT_TRIES = 5
 const FULL_CODES = new Set(['ENOSPC', 'EDQUOT'])
 
 export class Journal {
@@ -224,18 +227,19 @@ export class Journal {
    * of the new one, all in one turn.
    */
   async cut(before: () => void, atCut: () => void): Promise<Cut> {
-    await this.#prepare()
+    // The last frames before may need the segment that was prepared for those behind.
+    for (let tries = 0; tries < CUT_TRIES; tries++) {
+      await this.#prepare()
+      before()
+      this.#write()
+      if (this.#next !== undefined && this.#file !== undefined) break
+    }
     if (this.#next === undefined || this.#file === undefined) {
       throw new EngineError('UNAVAILABLE', this.#refusal?.reason ?? 'no new segment of the journal could be made')
     }
-    before()
-    this.#write()
-    if (this.#next === undefined || this.#file === undefined) {
-      throw new EngineError('UNAVAILABLE', 'the journal could not be written')
-    }
     this.#roll()
     atCut()
-    return { segment: this.#end.segment, seq: this.#seq, moves: this.#moves }
+    return { segment: this.#end.segment, seq: this.#seq, chain: this.#end.chain, moves: this.#moves }
   }
 
   /**
@@ -251,6 +255,9 @@ export class Journal {
       }
       const segments = this.#manifest.segments.filter(({ number }) => number >= cut.segment)
       await this.#writeManifest({ snapshot, seqBefore: cut.seq, segments })
+      // What is before the cut is on stable storage by that, and in no file that anybody needs.
+      this.#setDurable({ segment: cut.segment, offset: SEGMENT_HEADER_BYTES, chain: cut.chain, seq: cut.seq })
+      this.#advance()
     })
     const old = before.segments.filter(({ number }) => number < cut.segment).map(({ number }) => segmentName(number))
     return before.snapshot === null ? old : [...old, before.snapshot.name]
@@ -345,14 +352,20 @@ export class Journal {
       this.#setEnd(one.number, one.end)
     }
     this.#older = this.#older.filter((one) => !older.includes(one))
-    this.#durable = target
-    this.#frames.release(target.segment, target.offset)
+    this.#setDurable(target)
     try {
       this.#options.slots.write(target)
     } catch (error) {
       this.#tell({ kind: 'slot-failed', error: error as Error })
     }
     this.#advance()
+  }
+
+  #setDurable(durable: Durable): void {
+    const isBehind = durable.seq < this.#durable.seq || durable.segment < this.#durable.segment
+    if (isBehind) return
+    this.#durable = durable
+    this.#frames.release(durable.segment, durable.offset)
   }
 
   #setEnd(number: number, end: ClosedEnd): void {
