@@ -15,81 +15,21 @@
  */
 import type { CancelTimer, Env } from '../env.ts'
 import { EngineError } from '../errors.ts'
-import type { DurableSlots } from './durable-slots.ts'
 import { closeQuietly, writeAll, type OpenFile } from './files.ts'
-import type { Position } from './frame.ts'
-import { createSegment, SEGMENT_HEADER_BYTES, segmentHeader, segmentName } from './journal-file.ts'
-import {
-  readManifest,
-  writeManifest,
-  type ClosedEnd,
-  type Manifest,
-  type SegmentEntry,
-  type SnapshotEntry,
-} from './manifest.ts'
-import type { Reserve } from './reserve.ts'
+import { JournalDirectory, type MadeSegment } from './journal-directory.ts'
+import { SEGMENT_HEADER_BYTES, segmentName } from './journal-file.ts'
+import type {
+  Cut,
+  Durable,
+  FsyncPolicy,
+  JournalEvent,
+  JournalOptions,
+  JournalStart,
+  OlderFile,
+  Refusal,
+} from './journal-options.ts'
+import type { Manifest, SnapshotEntry } from './manifest.ts'
 import { UnsyncedFrames, type FrameEnd } from './unsynced.ts'
-
-/** `always`: safe is what is on stable storage. `everysec`: what is written; a sync a second. `no`: syncs when it must. */
-export type FsyncPolicy = 'always' | 'everysec' | 'no'
-
-/** Why writes are refused. `growing`: those that take space; `all`: all of them. */
-export interface Refusal {
-  readonly kind: 'growing' | 'all'
-  readonly reason: string
-}
-
-export type JournalEvent =
-  | { readonly kind: 'disk-full'; readonly error: Error }
-  | { readonly kind: 'write-failed' | 'sync-failed' | 'segment-failed' | 'slot-failed'; readonly error: Error }
-  /** The journal goes on in another file, from memory: nothing is lost. */
-  | { readonly kind: 'moved'; readonly segment: number }
-  | { readonly kind: 'resumed' }
-
-export interface JournalOptions {
-  readonly env: Env
-  readonly directory: string
-  readonly policy: FsyncPolicy
-  /** A segment that has grown beyond is followed by another one. */
-  readonly segmentBytes: number
-  /** With more than this in memory nothing is safe before it is on stable storage: who waits for that, waits. */
-  readonly unsyncedBytesMax: number
-  readonly reserve: Reserve
-  readonly slots: DurableSlots
-  readonly onEvent: (event: JournalEvent) => void
-}
-
-/** What a directory was opened to. */
-export interface JournalStart {
-  /** Its last segment is open, and has no frames. */
-  readonly manifest: Manifest
-  readonly file: OpenFile
-  readonly crc: number
-  readonly seq: number
-}
-
-/** A place between two segments. */
-export interface Cut {
-  /** The first segment behind it. */
-  readonly segment: number
-  /** Number of the last frame before it. */
-  readonly seq: number
-  /** CRC of the first segment's header. */
-  readonly chain: number
-  /** How often the journal had moved to another file by then. */
-  readonly moves: number
-}
-
-interface Durable extends Position {
-  readonly chain: number
-  readonly seq: number
-}
-
-interface OlderFile {
-  readonly number: number
-  readonly file: OpenFile
-  readonly end: ClosedEnd
-}
 
 const EVERY_MS = 1000
 const RETRY_MS = 200
@@ -106,7 +46,7 @@ export class Journal {
   readonly #options: JournalOptions
   readonly #env: Env
   readonly #frames = new UnsyncedFrames()
-  #manifest: Manifest
+  readonly #directory: JournalDirectory
   #file: OpenFile | undefined
   #end: FrameEnd
   #seq: number
@@ -117,11 +57,8 @@ export class Journal {
   #refusal: Refusal | undefined = undefined
   /** Files of earlier segments that are not synced yet. */
   #older: readonly OlderFile[] = []
-  #next: { readonly entry: SegmentEntry; readonly file: OpenFile; readonly crc: number } | undefined = undefined
-  #nextNumber: number
+  #next: MadeSegment | undefined = undefined
   #syncing: Promise<void> | undefined = undefined
-  /** Steps that write manifests, one after the other. */
-  #steps: Promise<void> = Promise.resolve()
   #isPreparing = false
   #moves = 0
   #moving: Promise<void> | undefined = undefined
@@ -136,14 +73,13 @@ export class Journal {
     this.#options = options
     this.#env = options.env
     this.policy = options.policy
-    this.#manifest = start.manifest
+    this.#directory = new JournalDirectory(options.env, options.directory, start.manifest)
     this.#file = start.file
     this.#end = { segment: entry.number, fileId: entry.fileId, offset: SEGMENT_HEADER_BYTES, chain: start.crc }
     this.#seq = start.seq
     this.#durable = { segment: entry.number, offset: SEGMENT_HEADER_BYTES, chain: start.crc, seq: start.seq }
     this.#written = this.#durable
     this.#safeSeq = start.seq
-    this.#nextNumber = entry.number + 1
   }
 
   /** Number of the last frame. */
@@ -176,11 +112,11 @@ export class Journal {
 
   /** Bytes of the journal's files behind the snapshot. */
   get bytes(): number {
-    return this.#manifest.segments.reduce((sum, { end }) => sum + (end?.offset ?? 0), this.#end.offset)
+    return this.#directory.manifest.segments.reduce((sum, { end }) => sum + (end?.offset ?? 0), this.#end.offset)
   }
 
   get manifest(): Manifest {
-    return this.#manifest
+    return this.#directory.manifest
   }
 
   /** Adds a frame. `hasMore`: its group goes on in the next one. Nothing is written before `commit`, except much. */
@@ -247,14 +183,14 @@ export class Journal {
    * of the files that it does not need any more.
    */
   async adopt(snapshot: SnapshotEntry, cut: Cut): Promise<string[]> {
-    const before = this.#manifest
-    await this.#step(async () => {
+    const before = this.#directory.manifest
+    await this.#directory.step(async () => {
       // What has moved to another segment begins before the cut.
       if (this.#moves !== cut.moves || this.#moving !== undefined) {
         throw new EngineError('UNAVAILABLE', 'the journal had to go on in another file while the snapshot was written')
       }
-      const segments = this.#manifest.segments.filter(({ number }) => number >= cut.segment)
-      await this.#writeManifest({ snapshot, seqBefore: cut.seq, segments })
+      const segments = this.#directory.manifest.segments.filter(({ number }) => number >= cut.segment)
+      await this.#directory.write({ snapshot, seqBefore: cut.seq, segments })
       // What is before the cut is on stable storage by that, and in no file that anybody needs.
       this.#setDurable({ segment: cut.segment, offset: SEGMENT_HEADER_BYTES, chain: cut.chain, seq: cut.seq })
       this.#advance()
@@ -269,12 +205,12 @@ export class Journal {
     try {
       if (this.#refusal !== undefined) throw new EngineError('UNAVAILABLE', this.#refusal.reason)
       await this.flush()
-      await this.#step(async () => {
+      await this.#directory.step(async () => {
         const { segment, offset, chain } = this.#durable
-        const segments = this.#manifest.segments
+        const segments = this.#directory.manifest.segments
           .filter(({ number }) => number <= segment)
           .map((entry) => (entry.number === segment ? { ...entry, end: { offset, crc: chain } } : entry))
-        await this.#writeManifest({ segments, isClean: true })
+        await this.#directory.write({ segments, isClean: true })
       })
     } finally {
       this.abandon()
@@ -349,7 +285,7 @@ export class Journal {
     if (this.#isClosed) return
     for (const one of older) {
       closeQuietly(one.file)
-      this.#setEnd(one.number, one.end)
+      this.#directory.setEnd(one.number, one.end)
     }
     this.#older = this.#older.filter((one) => !older.includes(one))
     this.#setDurable(target)
@@ -366,11 +302,6 @@ export class Journal {
     if (isBehind) return
     this.#durable = durable
     this.#frames.release(durable.segment, durable.offset)
-  }
-
-  #setEnd(number: number, end: ClosedEnd): void {
-    const segments = this.#manifest.segments.map((entry) => (entry.number === number ? { ...entry, end } : entry))
-    this.#manifest = { ...this.#manifest, segments }
   }
 
   #rollWhenDue(): void {
@@ -397,11 +328,11 @@ export class Journal {
   /** Makes the next segment, so that going on in it takes no time. */
   #prepare(): Promise<void> {
     this.#isPreparing = true
-    return this.#step(async () => {
+    return this.#directory.step(async () => {
       try {
         if (this.#next !== undefined || this.#isClosed || this.#moving !== undefined) return
-        const made = await this.#createSegment()
-        await this.#writeManifest({ segments: [...this.#manifest.segments, made.entry] })
+        const made = await this.#directory.createSegment()
+        await this.#directory.write({ segments: [...this.#directory.manifest.segments, made.entry] })
         this.#next = made
       } catch (error) {
         this.#tell({ kind: 'segment-failed', error: error as Error })
@@ -409,38 +340,6 @@ export class Journal {
         this.#isPreparing = false
       }
     })
-  }
-
-  async #createSegment(): Promise<{ readonly entry: SegmentEntry; readonly file: OpenFile; readonly crc: number }> {
-    const { fs } = this.#env
-    const { directory } = this.#options
-    const current = readManifest(fs, directory)
-    if (current?.epoch !== this.#manifest.epoch || current.directory !== this.#manifest.directory) {
-      throw new EngineError('LOCKED', `${directory}: another process has opened it meanwhile`)
-    }
-    const number = this.#nextNumber++
-    const fileId = randomWord(this.#env)
-    const { bytes, crc } = segmentHeader({ number, fileId, epoch: this.#manifest.epoch })
-    const file = await createSegment(fs, directory, number, bytes)
-    return { entry: { number, fileId }, file, crc }
-  }
-
-  async #writeManifest(changes: Partial<Manifest>): Promise<void> {
-    const manifest = { ...this.#manifest, isClean: false, ...changes, generation: this.#manifest.generation + 1 }
-    await writeManifest(this.#env.fs, this.#options.directory, manifest)
-    // Ends that became known meanwhile go into the next one.
-    const ends = new Map(this.#manifest.segments.map(({ number, end }) => [number, end]))
-    const segments = manifest.segments.map((entry) => {
-      const end = entry.end ?? ends.get(entry.number)
-      return end === undefined ? entry : { ...entry, end }
-    })
-    this.#manifest = { ...manifest, segments }
-  }
-
-  #step(step: () => Promise<void>): Promise<void> {
-    const done = this.#steps.then(step)
-    this.#steps = done.catch(() => undefined)
-    return done
   }
 
   #writeFailed(error: NodeJS.ErrnoException): void {
@@ -507,7 +406,7 @@ export class Journal {
     await this.#syncing
     for (let waitMs = RETRY_MS; !this.#isClosed; waitMs = Math.min(waitMs * 2, RETRY_MS_MAX)) {
       try {
-        await this.#step(() => this.#moveOnce())
+        await this.#directory.step(() => this.#moveOnce())
         if (this.#refusal !== undefined) this.#refuse(undefined)
         this.#tell({ kind: 'moved', segment: this.#end.segment })
         return
@@ -520,15 +419,15 @@ export class Journal {
   }
 
   async #moveOnce(): Promise<void> {
-    const made = await this.#createSegment()
+    const made = await this.#directory.createSegment()
     this.#moves++
     const { segment, offset, chain, seq } = this.#durable
-    const kept = this.#manifest.segments
+    const kept = this.#directory.manifest.segments
       .filter(({ number }) => number <= segment)
       .map((entry) => (entry.number === segment ? { ...entry, end: { offset, crc: chain } } : entry))
     const { entry } = made
     try {
-      await this.#writeManifest({ segments: [...kept, entry] })
+      await this.#directory.write({ segments: [...kept, entry] })
     } catch (error) {
       closeQuietly(made.file)
       throw error
@@ -565,13 +464,4 @@ export class Journal {
   #tell(event: JournalEvent): void {
     this.#options.onEvent(event)
   }
-}
-
-export function randomWord(env: Env): number {
-  return Math.floor(env.random() * 2 ** 32)
-}
-
-/** For messages. */
-export function segmentPath(directory: string, { segment }: Position): string {
-  return `${directory}/${segmentName(segment)}`
 }

@@ -11,7 +11,7 @@
 import { Databases } from '../../databases.ts'
 import { RandomHistory } from '../../random-history.ts'
 import type { Seeded } from '../../seeded.ts'
-import type { FsyncPolicy } from '../journal.ts'
+import type { FsyncPolicy } from '../journal-options.ts'
 import { findManifest, recovering, scanOf } from '../recovery.ts'
 import { loadSnapshot } from '../snapshot.ts'
 import { stateText } from '../state-text.ts'
