@@ -5,6 +5,7 @@ import type { Env } from '../env.ts'
 import { EngineError } from '../errors.ts'
 import type { OpenFile } from './files.ts'
 import { createSegment, segmentHeader } from './journal-file.ts'
+import type { Durable } from './journal-options.ts'
 import { readManifest, writeManifest, type ClosedEnd, type Manifest, type SegmentEntry } from './manifest.ts'
 
 export interface MadeSegment {
@@ -30,6 +31,13 @@ export class JournalDirectory {
 
   get manifest(): Manifest {
     return this.#manifest
+  }
+
+  /** The segments up to a place, the last of which ends there. */
+  segmentsUpTo({ segment, offset, chain: crc }: Durable): SegmentEntry[] {
+    return this.#manifest.segments
+      .filter(({ number }) => number <= segment)
+      .map((entry) => (entry.number === segment ? { ...entry, end: { offset, crc } } : entry))
   }
 
   /** Creates the next segment; no manifest names it yet. `LOCKED`: the directory is another process's by now. */

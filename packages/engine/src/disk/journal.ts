@@ -29,6 +29,7 @@ import type {
   Refusal,
 } from './journal-options.ts'
 import type { Manifest, SnapshotEntry } from './manifest.ts'
+import { Waits } from './waits.ts'
 import { UnsyncedFrames, type FrameEnd } from './unsynced.ts'
 
 const EVERY_MS = 1000
@@ -65,13 +66,13 @@ export class Journal {
   #cancelTimer: CancelTimer | undefined = undefined
   #cancelRetry: CancelTimer | undefined = undefined
   #isClosed = false
-  /** Called when something has changed that somebody may wait for. */
-  #wakers: (() => void)[] = []
+  readonly #waits: Waits
 
   constructor(start: JournalStart, options: JournalOptions) {
     const entry = start.manifest.segments.at(-1)!
     this.#options = options
     this.#env = options.env
+    this.#waits = new Waits(options.env)
     this.policy = options.policy
     this.#directory = new JournalDirectory(options.env, options.directory, start.manifest)
     this.#file = start.file
@@ -138,24 +139,15 @@ export class Journal {
   /** Resolves when all that was added so far is on stable storage. `UNAVAILABLE`: it cannot be now, or takes too long. */
   async flush(): Promise<void> {
     const { seq } = this
-    let isLate = false
-    const cancel = this.#env.setTimer(FLUSH_MS_MAX, () => {
-      isLate = true
-      this.#wake()
-    })
-    try {
-      this.commit()
-      while (this.#durable.seq < seq) {
-        if (this.#isClosed)
-          throw new EngineError('UNAVAILABLE', 'the journal was closed before all was on stable storage')
-        if (this.#refusal?.kind === 'all') throw new EngineError('UNAVAILABLE', this.#refusal.reason)
-        if (isLate) throw new EngineError('UNAVAILABLE', `the disk took longer than ${FLUSH_MS_MAX / 1000} s`)
-        this.#sync()
-        await new Promise<void>((resolve) => void this.#wakers.push(resolve))
-      }
-    } finally {
-      cancel()
-    }
+    this.commit()
+    await this.#waits.until(() => {
+      if (this.#durable.seq >= seq) return true
+      if (this.#isClosed)
+        throw new EngineError('UNAVAILABLE', 'the journal was closed before all was on stable storage')
+      if (this.#refusal?.kind === 'all') throw new EngineError('UNAVAILABLE', this.#refusal.reason)
+      this.#sync()
+      return false
+    }, FLUSH_MS_MAX)
   }
 
   /**
@@ -206,10 +198,7 @@ export class Journal {
       if (this.#refusal !== undefined) throw new EngineError('UNAVAILABLE', this.#refusal.reason)
       await this.flush()
       await this.#directory.step(async () => {
-        const { segment, offset, chain } = this.#durable
-        const segments = this.#directory.manifest.segments
-          .filter(({ number }) => number <= segment)
-          .map((entry) => (entry.number === segment ? { ...entry, end: { offset, crc: chain } } : entry))
+        const segments = this.#directory.segmentsUpTo(this.#durable)
         await this.#directory.write({ segments, isClean: true })
       })
     } finally {
@@ -220,7 +209,7 @@ export class Journal {
   /** Ends at once, as a crash does. */
   abandon(): void {
     this.#isClosed = true
-    this.#wake()
+    this.#waits.wake()
     this.#cancelTimer?.()
     this.#cancelRetry?.()
     this.#closeUnused([this.#file, this.#next?.file, ...this.#older.map(({ file }) => file)])
@@ -265,7 +254,7 @@ export class Journal {
     if (!isIdle || this.#file === undefined || this.#written.seq === this.#durable.seq) return
     this.#syncing = this.#syncFiles(this.#written, this.#older, this.#file).finally(() => {
       this.#syncing = undefined
-      this.#wake()
+      this.#waits.wake()
       // What came meanwhile.
       if (this.policy === 'always' || this.#frames.bytes > this.#options.unsyncedBytesMax) this.#sync()
       else if (this.policy === 'everysec' && this.#written.seq > this.#durable.seq) this.#syncLater()
@@ -385,7 +374,7 @@ export class Journal {
 
   #refuse(refusal: Refusal | undefined): void {
     this.#refusal = refusal
-    this.#wake()
+    this.#waits.wake()
     this.onChange()
   }
 
@@ -395,7 +384,7 @@ export class Journal {
     this.#file = undefined
     this.#moving = this.#move(cause).finally(() => {
       this.#moving = undefined
-      this.#wake()
+      this.#waits.wake()
       this.commit()
     })
   }
@@ -421,10 +410,8 @@ export class Journal {
   async #moveOnce(): Promise<void> {
     const made = await this.#directory.createSegment()
     this.#moves++
-    const { segment, offset, chain, seq } = this.#durable
-    const kept = this.#directory.manifest.segments
-      .filter(({ number }) => number <= segment)
-      .map((entry) => (entry.number === segment ? { ...entry, end: { offset, crc: chain } } : entry))
+    const { segment, offset, seq } = this.#durable
+    const kept = this.#directory.segmentsUpTo(this.#durable)
     const { entry } = made
     try {
       await this.#directory.write({ segments: [...kept, entry] })
@@ -455,10 +442,6 @@ export class Journal {
 
   #pause(ms: number): Promise<void> {
     return new Promise((resolve) => void this.#env.setBackgroundTimer(ms, resolve))
-  }
-
-  #wake(): void {
-    for (const wake of this.#wakers.splice(0)) wake()
   }
 
   #tell(event: JournalEvent): void {
