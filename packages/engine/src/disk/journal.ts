@@ -5,8 +5,7 @@
  *                                                 │                                    │
  *                                   everysec, no: safe here                   always: safe here
  *
- * One sync runs at a time and covers all that was written before it began; what comes meanwhile waits for the next one. So
- * the disk is always at work, and the processor, too.
+ * One sync runs at a time and covers all that was written before it began; what comes meanwhile waits for the next one.
  *
  *   the disk is full      the frames stay in memory and are written again and again; growing writes are refused
  *   a write or a sync failed   the file is given up at its durable end: a new segment gets the unsynced frames, from memory
