@@ -10,7 +10,8 @@ import { SimFs } from './testing/sim-fs.ts'
 import type { Fault } from './testing/faults.ts'
 
 const SEED = Number(process.env['MILLRACE_SEED'] ?? Math.floor(Math.random() * 2 ** 31))
-const RUNS = Number(process.env['MILLRACE_RUNS'] ?? 2)
+/** 2 without MILLRACE_RUNS, 10 with the 20,000 of `npm run test:long`. */
+const RUNS = Math.ceil(Number(process.env['MILLRACE_RUNS'] ?? 4000) / 2000)
 const ERRORS = ['EIO', 'ENOSPC', 'EDQUOT', 'EROFS', 'EMFILE'] as const
 const POLICIES = ['always', 'everysec'] as const
 const TURNS = 6
