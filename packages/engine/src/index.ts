@@ -157,6 +157,6 @@ export {
 export { getString, setString, type NewString } from './strings.ts'
 export { Waiters, type Wait } from './waiters.ts'
 export type { Watch } from './watches.ts'
-export { Store, type StoreEvent, type StoreOptions } from './disk/store.ts'
-export type { FsyncPolicy, Refusal } from './disk/journal.ts'
+export { Store, type SnapshotInfo, type StoreEvent, type StoreOptions } from './disk/store.ts'
+export type { FsyncPolicy, Refusal } from './disk/journal-options.ts'
 export type { LoadProgress } from './disk/recovery.ts'

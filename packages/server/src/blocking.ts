@@ -23,10 +23,10 @@ export interface BlockedRead {
   readonly answerNothing: () => void
 }
 
-/** Why a client's requests wait for a time: a password was guessed wrong before, or CLIENT PAUSE. */
+/** Why a client's requests wait: a password was guessed wrong before, CLIENT PAUSE, or it has asked for a snapshot. */
 export interface Hold {
   readonly wait: Wait
-  readonly cause: 'guess' | 'pause'
+  readonly cause: 'guess' | 'pause' | 'save'
 }
 
 export interface BlockRequest {
@@ -86,8 +86,11 @@ export function unblock(client: Client, how: 'timeout' | 'error'): boolean {
   return true
 }
 
-/** Lets the client's requests wait until a time, and then calls `then`, which answers the one that was held. */
-export function hold(client: Client, cause: Hold['cause'], untilMs: number, then: () => void): void {
+/**
+ * Lets the client's requests wait until a time (undefined: until `release`), and then calls `then`, which answers the one that
+ * was held.
+ */
+export function hold(client: Client, cause: Hold['cause'], untilMs: number | undefined, then: () => void): void {
   const { server } = client
   const wait: Wait = {
     keys: [],
@@ -104,7 +107,7 @@ export function hold(client: Client, cause: Hold['cause'], untilMs: number, then
   client.held = { wait, cause }
   client.isWaiting = true
   server.waiters[0]!.add(wait)
-  server.timers.wakeAt(untilMs)
+  if (untilMs !== undefined) server.timers.wakeAt(untilMs)
 }
 
 /** Ends a hold before its time, as if that had come. */

@@ -9,26 +9,11 @@
  * Numbers only grow. What is numbered up to `safeSeq` is as safe as the policy promises: with `always` on stable storage, with
  * the others in the operating system's hands.
  */
-import type { Databases, Env, FsyncPolicy, LoadProgress, Refusal } from '@millrace/engine'
+import type { Databases, Env, FsyncPolicy, LoadProgress, Refusal, SnapshotInfo } from '@millrace/engine'
 
 /** Of `appendfsync`, whose values are checked where it is set. */
 export function fsyncPolicyOf(text: string): FsyncPolicy {
   return text === 'everysec' || text === 'no' ? text : 'always'
-}
-
-export interface SnapshotInfo {
-  /** One is being written. */
-  readonly isRunning: boolean
-  /** When the last one that succeeded was taken; undefined: none since the start. */
-  readonly lastMs: number | undefined
-  /** How the last one ended; undefined: none has. */
-  readonly lastFailed: boolean | undefined
-  readonly lastDurationMs: number | undefined
-  readonly runningSinceMs: number | undefined
-  /** How many have succeeded. */
-  readonly count: number
-  /** Changes behind the last one. */
-  readonly changesBehind: number
 }
 
 export interface JournalInfo {
@@ -59,10 +44,12 @@ export interface Durability {
   readonly refusal: Refusal | undefined
   /** May be changed at any time, for what is committed from then on. */
   fsync: FsyncPolicy
+  /** All that was committed is on stable storage. */
+  readonly isDurable: boolean
+  /** Resolves when all that was committed so far is on stable storage; rejects when that cannot be. */
+  flush(): Promise<void>
   /** One at a time; rejects when it could not be written. */
   snapshot(): Promise<void>
-  /** As `snapshot`, and nothing else happens meanwhile. */
-  snapshotNow(): void
   info(): DurabilityInfo
   /** Makes all of it durable and ends in order. */
   close(): Promise<void>

@@ -33,9 +33,20 @@ export const lines = {
   execAbort: 'EXECABORT Transaction discarded because of previous errors.',
 } as const
 
+/** What Redis says of these, who asks the C library; Node says `ENOSPC: no space left on device, write`. */
+const reasons: Readonly<Record<string, string>> = {
+  ENOSPC: 'No space left on device',
+  EDQUOT: 'Disk quota exceeded',
+  EIO: 'Input/output error',
+  EROFS: 'Read-only file system',
+  EMFILE: 'Too many open files',
+  ENOENT: 'No such file or directory',
+}
+
 /** Writes are refused, as the journal cannot be written for this reason. */
 export function misconfJournal(reason: string): string {
-  return `MISCONF Errors writing to the AOF file: ${reason}`
+  const code = /^([A-Z0-9]+):/.exec(reason)?.[1]
+  return `MISCONF Errors writing to the AOF file: ${reasons[code ?? ''] ?? reason}`
 }
 
 /** What the engine's codes are to a Redis client. Commands catch those whose line depends on the command or its arguments. */

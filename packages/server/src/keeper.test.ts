@@ -103,7 +103,7 @@ it('refuses all that writes while nothing can be written, in transactions and sc
   await start({ scripts: [{ lua, run: (context, [key = '']) => context.call('SET', key, 'b') }] })
   await talk.ask('MULTI')
   await talk.ask('SET a b')
-  disk.refuse({ kind: 'all', reason: 'No space left on device' })
+  disk.refuse({ kind: 'all', reason: 'ENOSPC: no space left on device, write' })
   expect(await talk.ask('EXEC')).toBe(`-EXECABORT Transaction discarded because of: ${NO_JOURNAL.slice(1)}`)
   expect(await talk.ask('MULTI')).toBe('+OK')
   expect(await talk.ask('XACK s g 1-1')).toBe(NO_JOURNAL)
@@ -139,8 +139,21 @@ it('saves when it is told to, one snapshot at a time', async () => {
   await disk.endSnapshot()
   expect(await talk.ask('LASTSAVE')).toBe(':1600000000')
   expect([await info('rdb_saves'), await info('aof_rewrites')]).toEqual(['3', '1'])
-  expect(await talk.ask('SAVE')).toBe('+OK')
+  talk.say('SAVE')
+  await disk.endSnapshot()
+  expect(await talk.hear(1)).toEqual(['+OK'])
   expect(disk.snapshots).toBe(4)
+})
+
+it('lets a client wait for SAVE, and nobody else', async () => {
+  await start()
+  talk.say('SAVE', 'PING')
+  const other = await talk.another()
+  while (!(await other.ask('INFO persistence')).includes('rdb_bgsave_in_progress:1')) continue
+  expect(await other.ask('SET a b')).toBe('+OK')
+  expect(await other.ask('SAVE')).toBe('-ERR Background save already in progress')
+  await disk.endSnapshot()
+  expect(await talk.hear(2)).toEqual(['+OK', '+PONG'])
 })
 
 it('begins a snapshot that a transaction asks for when that is over', async () => {
@@ -166,11 +179,11 @@ it('refuses writes after a BGSAVE that failed, where snapshots are asked for and
   expect(await talk.ask('SET a b')).toBe('+OK')
   await talk.ask('CONFIG SET stop-writes-on-bgsave-error yes')
   expect(await talk.ask('SET a b')).toBe(NO_SNAPSHOT)
-  disk.isBroken = true
-  expect(await talk.ask('SAVE')).toBe('-ERR')
-  expect(await talk.ask('SHUTDOWN SAVE')).toBe('-ERR Errors trying to SHUTDOWN. Check logs.')
-  disk.isBroken = false
-  expect(await talk.ask('SAVE')).toBe('+OK')
+  talk.say('SAVE', 'SHUTDOWN SAVE', 'SAVE')
+  await disk.endSnapshot(new Error('EIO'))
+  await disk.endSnapshot(new Error('EIO'))
+  await disk.endSnapshot()
+  expect(await talk.hear(3)).toEqual(['-ERR', '-ERR Errors trying to SHUTDOWN. Check logs.', '+OK'])
   expect(await talk.ask('SET a b')).toBe('+OK')
 })
 
@@ -240,14 +253,31 @@ it('tells of the journal what there is', async () => {
 it('writes a last snapshot with SHUTDOWN SAVE, and ends', async () => {
   await start()
   talk.say('SHUTDOWN SAVE')
+  await disk.endSnapshot()
   while (!disk.isClosed) await new Promise((resolve) => setImmediate(resolve))
   expect(disk.snapshots).toBe(1)
 })
 
 it('ends with SHUTDOWN SAVE FORCE though the snapshot fails', async () => {
   await start()
-  disk.isBroken = true
   talk.say('SHUTDOWN SAVE FORCE')
+  await disk.endSnapshot(new Error('EIO'))
   while (!disk.isClosed) await new Promise((resolve) => setImmediate(resolve))
   expect(disk.snapshots).toBe(0)
+})
+
+it('waits with WAITAOF until what was written is on stable storage, or the time is over', async () => {
+  await start({ config: { appendfsync: 'everysec' } })
+  expect(await talk.ask('WAITAOF 1 0 0')).toBe('*2 :1 :0')
+  expect(await talk.ask('SET a b')).toBe('+OK')
+  expect(await talk.ask('WAITAOF 0 0 0')).toBe('*2 :0 :0')
+  expect(await talk.ask('WAITAOF 1 0 1')).toBe('*2 :0 :0')
+  talk.say('WAITAOF 1 0 0')
+  while (talk.server.state.blockedClients.size === 0) await new Promise((resolve) => setImmediate(resolve))
+  disk.makeDurable()
+  expect(await talk.hear(1)).toEqual(['*2 :1 :0'])
+  await talk.ask('MULTI')
+  await talk.ask('SET a c')
+  await talk.ask('WAITAOF 1 0 0')
+  expect(await talk.ask('EXEC')).toBe('*2 +OK *2 :0 :0')
 })

@@ -35,6 +35,7 @@ export class Keeper {
   #loading: Loading | undefined
   /** Why the snapshot that is being written was begun; undefined: none is, or the durability has begun it itself. */
   #cause: SnapshotCause | undefined = undefined
+  #writing: Promise<unknown> = Promise.resolve()
   readonly #scheduled = new Set<SnapshotCause>()
   #failedMs = -Infinity
   /** Writes are refused since the last snapshot failed. */
@@ -101,6 +102,22 @@ export class Keeper {
     await this.#durability!.close()
   }
 
+  /** All that has changed is on stable storage. */
+  get isDurable(): boolean {
+    return this.#durability?.isDurable === true && this.#server.gate!.isCommitted
+  }
+
+  /** Calls `then` when all that has changed so far is on stable storage; never if that cannot be. */
+  flush(then: () => void): void {
+    // Behind this command, or transaction.
+    setImmediate(() => {
+      this.#server.gate!.commit()
+      this.#durability!.flush().then(then, (error: unknown) => {
+        this.#server.log(`WAITAOF waits in vain: ${error instanceof Error ? error.message : String(error)}`)
+      })
+    })
+  }
+
   info(): DurabilityInfo | undefined {
     return this.#durability?.info()
   }
@@ -112,7 +129,7 @@ export class Keeper {
 
   /** Which one is being written. */
   get running(): SnapshotCause | undefined {
-    return this.#cause ?? (this.info()?.snapshot.isRunning === true ? 'rewrite' : undefined)
+    return this.#cause ?? (this.info()?.snapshot.runningSinceMs === undefined ? undefined : 'rewrite')
   }
 
   /** One of this kind begins when that one has ended. */
@@ -122,12 +139,38 @@ export class Keeper {
 
   /** Begins a snapshot. None may be running. */
   begin(cause: SnapshotCause): void {
+    void this.#write(cause).then((error) => {
+      this.#lastFailed[cause] = error !== undefined
+      if (cause === 'rewrite' && error === undefined) this.rewrites++
+      if (error !== undefined) this.#failedMs = this.#server.env.nowMs()
+      this.#ended()
+    })
+  }
+
+  /** SAVE: writes a snapshot, behind the one that is being written; tells whether it was. */
+  async save(): Promise<boolean> {
+    while (this.#cause !== undefined) await this.#writing
+    const error = await this.#write('save')
+    // As Redis: whether writes are refused depends on BGSAVE, until something was saved.
+    if (error === undefined) this.#lastFailed.save = false
+    this.#ended()
+    return error === undefined
+  }
+
+  /** Resolves with what went wrong. */
+  async #write(cause: SnapshotCause): Promise<unknown> {
     this.#cause = cause
     this.#server.gate!.commit()
-    this.#durability!.snapshot().then(
-      () => this.#ended(cause, undefined),
-      (error: unknown) => this.#ended(cause, error),
+    this.#writing = this.#durability!.snapshot().then(
+      () => undefined,
+      (error: unknown) => {
+        this.#server.log(`A snapshot could not be written: ${error instanceof Error ? error.message : String(error)}`)
+        return error
+      },
     )
+    const error = await this.#writing
+    this.#cause = undefined
+    return error
   }
 
   /** Begins one behind the one that runs, or behind the transaction that does. */
@@ -143,22 +186,7 @@ export class Keeper {
     this.begin(next)
   }
 
-  /** SAVE. Throws when it could not be written. */
-  saveNow(): void {
-    this.#server.gate!.commit()
-    this.#durability!.snapshotNow()
-    this.#lastFailed.save = false
-    this.#lookAtSaving()
-  }
-
-  #ended(cause: SnapshotCause, error: unknown): void {
-    this.#cause = undefined
-    this.#lastFailed[cause] = error !== undefined
-    if (cause === 'rewrite' && error === undefined) this.rewrites++
-    if (error !== undefined) {
-      this.#failedMs = this.#server.env.nowMs()
-      this.#server.log(`A snapshot could not be written: ${error instanceof Error ? error.message : String(error)}`)
-    }
+  #ended(): void {
     this.#lookAtSaving()
     this.#beginScheduled()
   }

@@ -90,7 +90,7 @@ function historyOf(random: Random): Args[] {
 
 /** What 7.0 does not know. */
 function playNewer(database: Database, random: Random): void {
-  for (const key of [...database.keys()]) {
+  for (const key of database.keys()) {
     const stream = database.streamAt(key, 0)
     if (stream === undefined) continue
     if (random.chance(0.3)) expireAt(database, key, FAR_MS + random.below(1000), 0)

@@ -52,7 +52,12 @@ export class ReplyGate {
   /** Hot: nothing has changed that is not safe. */
   get isOpen(): boolean {
     if (this.#isPassing) return true
-    return this.#safeGroup === this.#group && this.#databases.changeCount === this.#changes
+    return this.#safeGroup === this.#group && this.isCommitted
+  }
+
+  /** All that has changed is written. */
+  get isCommitted(): boolean {
+    return this.#databases.changeCount === this.#changes
   }
 
   /** The last group that is safe. */
@@ -62,7 +67,7 @@ export class ReplyGate {
 
   /** The group that has to be safe before what is told now may leave. */
   get tellableGroup(): number {
-    return this.#databases.changeCount === this.#changes ? this.#group : this.#group + 1
+    return this.isCommitted ? this.#group : this.#group + 1
   }
 
   /** How many connections hold replies back. */
@@ -83,7 +88,7 @@ export class ReplyGate {
 
   /** Writes what has changed at the end of this round of the event loop. */
   commitSoon(): void {
-    if (this.#isCommitDue || this.#databases.changeCount === this.#changes) return
+    if (this.#isCommitDue || this.isCommitted) return
     this.#isCommitDue = true
     setImmediate(() => {
       this.#isCommitDue = false

@@ -81,3 +81,31 @@ it('does not start on data that are damaged', async () => {
   expect(existsSync(path)).toBe(true)
   expect(readFileSync(path).equals(bytes)).toBe(true)
 })
+
+it('finds what snapshots and the journal behind them say', async () => {
+  const first = await start()
+  for (let i = 0; i < 50; i++) await first.ask(`XADD s * n ${i}`)
+  expect(await first.ask('SAVE')).toBe('+OK')
+  expect(await first.ask('INFO persistence')).toMatch(/ rdb_changes_since_last_save:0 .* rdb_saves:1 /)
+  await first.ask('SET a b')
+  await first.end()
+  const second = await start()
+  expect([await second.ask('XLEN s'), await second.ask('GET a')]).toEqual([':50', '$1 b'])
+  expect(await second.ask('BGREWRITEAOF')).toBe('+Background append only file rewriting started')
+  expect(await second.ask('SET a c')).toBe('+OK')
+  while (!(await second.ask('INFO persistence')).includes('aof_rewrites:1')) continue
+  await second.end()
+  const third = await start()
+  expect([await third.ask('XLEN s'), await third.ask('GET a')]).toEqual([':50', '$1 c'])
+})
+
+it('waits for stable storage with WAITAOF', async () => {
+  const talk = await start({ config: { appendfsync: 'no' } })
+  expect(await talk.ask('SET a b')).toBe('+OK')
+  expect(await talk.ask('WAITAOF 1 0 0')).toBe('*2 :1 :0')
+})
+
+it('lets one server have a directory', async () => {
+  await start()
+  await expect(start()).rejects.toThrow(String(process.pid))
+})

@@ -3,7 +3,7 @@
  *
  *   Server.start({ directory }) ──openStore──► Store.open ──events──► the server's log, LOADING's progress
  */
-import { EngineError, Store, type FsyncPolicy, type StoreEvent } from '@millrace/engine'
+import { Store, type FsyncPolicy, type StoreEvent } from '@millrace/engine'
 import type { Durability, DurabilityInfo, DurabilityStart } from './durability.ts'
 
 export async function openStore(start: DurabilityStart): Promise<Durability> {
@@ -54,31 +54,26 @@ class StoreDurability implements Durability {
     this.#store.fsync = policy
   }
 
-  async snapshot(): Promise<void> {
-    await Promise.resolve()
-    this.snapshotNow()
+  get isDurable(): boolean {
+    const { journal } = this.#store
+    return journal.durableSeq === journal.seq
   }
 
-  snapshotNow(): void {
-    throw new EngineError('UNAVAILABLE', `${this.#store.directory}: snapshots are not written yet`)
+  async flush(): Promise<void> {
+    await this.#store.journal.flush()
+  }
+
+  async snapshot(): Promise<void> {
+    await this.#store.snapshot()
   }
 
   info(): DurabilityInfo {
-    const { journal, databases, refusal } = this.#store
+    const { journal, refusal, snapshotInfo, bytes, baseBytes } = this.#store
     return {
-      snapshot: {
-        isRunning: false,
-        lastMs: undefined,
-        lastFailed: undefined,
-        lastDurationMs: undefined,
-        runningSinceMs: undefined,
-        count: 0,
-        changesBehind: databases.changeCount,
-      },
+      snapshot: snapshotInfo,
       journal: {
-        bytes: journal.bytes,
-        // As long as no snapshot can be written, nothing has grown beyond one.
-        baseBytes: journal.bytes,
+        bytes,
+        baseBytes,
         unsyncedBytes: journal.unsyncedBytes,
         isSyncing: journal.isSyncing,
         lastWriteFailed: refusal !== undefined,

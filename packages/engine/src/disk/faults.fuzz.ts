@@ -10,7 +10,8 @@ import { SimFs } from './testing/sim-fs.ts'
 import type { Fault } from './testing/faults.ts'
 
 const SEED = Number(process.env['MILLRACE_SEED'] ?? Math.floor(Math.random() * 2 ** 31))
-const RUNS = Number(process.env['MILLRACE_RUNS'] ?? 2)
+/** 2 without MILLRACE_RUNS, 10 with the 20,000 of `npm run test:long`. */
+const RUNS = Math.ceil(Number(process.env['MILLRACE_RUNS'] ?? 4000) / 2000)
 const ERRORS = ['EIO', 'ENOSPC', 'EDQUOT', 'EROFS', 'EMFILE'] as const
 const POLICIES = ['always', 'everysec'] as const
 const TURNS = 6
@@ -33,6 +34,7 @@ async function run(seed: number, fault: Fault | undefined): Promise<Run> {
     wasOpened = true
     for (let i = 0; i < TURNS; i++) {
       work.turn()
+      if (i === 2) work.store!.snapshot().catch((error: unknown) => expect(error).toHaveProperty('code'))
       await work.env.advance(300)
     }
     await work.store!.close()

@@ -5,8 +5,7 @@
  *                                                 │                                    │
  *                                   everysec, no: safe here                   always: safe here
  *
- * One sync runs at a time and covers all that was written before it began; what comes meanwhile waits for the next one. So
- * the disk is always at work, and the processor, too.
+ * One sync runs at a time and covers all that was written before it began; what comes meanwhile waits for the next one.
  *
  *   the disk is full      the frames stay in memory and are written again and again; growing writes are refused
  *   a write or a sync failed   the file is given up at its durable end: a new segment gets the unsynced frames, from memory
@@ -15,75 +14,29 @@
  */
 import type { CancelTimer, Env } from '../env.ts'
 import { EngineError } from '../errors.ts'
-import type { DurableSlots } from './durable-slots.ts'
 import { closeQuietly, writeAll, type OpenFile } from './files.ts'
-import type { Position } from './frame.ts'
-import { createSegment, SEGMENT_HEADER_BYTES, segmentHeader, segmentName } from './journal-file.ts'
-import {
-  readManifest,
-  writeManifest,
-  type ClosedEnd,
-  type Manifest,
-  type SegmentEntry,
-  type SnapshotEntry,
-} from './manifest.ts'
-import type { Reserve } from './reserve.ts'
+import { JournalDirectory, type MadeSegment } from './journal-directory.ts'
+import { SEGMENT_HEADER_BYTES, segmentName } from './journal-file.ts'
+import type {
+  Cut,
+  Durable,
+  FsyncPolicy,
+  JournalEvent,
+  JournalOptions,
+  JournalStart,
+  OlderFile,
+  Refusal,
+} from './journal-options.ts'
+import type { Manifest, SnapshotEntry } from './manifest.ts'
+import { Waits } from './waits.ts'
 import { UnsyncedFrames, type FrameEnd } from './unsynced.ts'
-
-/** `always`: safe is what is on stable storage. `everysec`: what is written; a sync a second. `no`: syncs when it must. */
-export type FsyncPolicy = 'always' | 'everysec' | 'no'
-
-/** Why writes are refused. `growing`: those that take space; `all`: all of them. */
-export interface Refusal {
-  readonly kind: 'growing' | 'all'
-  readonly reason: string
-}
-
-export type JournalEvent =
-  | { readonly kind: 'disk-full'; readonly error: Error }
-  | { readonly kind: 'write-failed' | 'sync-failed' | 'segment-failed' | 'slot-failed'; readonly error: Error }
-  /** The journal goes on in another file, from memory: nothing is lost. */
-  | { readonly kind: 'moved'; readonly segment: number }
-  | { readonly kind: 'resumed' }
-
-export interface JournalOptions {
-  readonly env: Env
-  readonly directory: string
-  readonly policy: FsyncPolicy
-  /** A segment that has grown beyond is followed by another one. */
-  readonly segmentBytes: number
-  /** With more than this in memory nothing is safe before it is on stable storage: who waits for that, waits. */
-  readonly unsyncedBytesMax: number
-  readonly reserve: Reserve
-  readonly slots: DurableSlots
-  readonly onEvent: (event: JournalEvent) => void
-}
-
-/** What a directory was opened to. */
-export interface JournalStart {
-  /** Its last segment is open, and has no frames. */
-  readonly manifest: Manifest
-  readonly file: OpenFile
-  readonly crc: number
-  readonly seq: number
-}
-
-interface Durable extends Position {
-  readonly chain: number
-  readonly seq: number
-}
-
-interface OlderFile {
-  readonly number: number
-  readonly file: OpenFile
-  readonly end: ClosedEnd
-}
 
 const EVERY_MS = 1000
 const RETRY_MS = 200
 const RETRY_MS_MAX = 10_000
 /** How long a flush waits for the disk. */
 const FLUSH_MS_MAX = 60_000
+const CUT_TRIES = 5
 const FULL_CODES = new Set(['ENOSPC', 'EDQUOT'])
 
 export class Journal {
@@ -93,7 +46,7 @@ export class Journal {
   readonly #options: JournalOptions
   readonly #env: Env
   readonly #frames = new UnsyncedFrames()
-  #manifest: Manifest
+  readonly #directory: JournalDirectory
   #file: OpenFile | undefined
   #end: FrameEnd
   #seq: number
@@ -104,32 +57,29 @@ export class Journal {
   #refusal: Refusal | undefined = undefined
   /** Files of earlier segments that are not synced yet. */
   #older: readonly OlderFile[] = []
-  #next: { readonly entry: SegmentEntry; readonly file: OpenFile; readonly crc: number } | undefined = undefined
-  #nextNumber: number
+  #next: MadeSegment | undefined = undefined
   #syncing: Promise<void> | undefined = undefined
-  /** Steps that write manifests, one after the other. */
-  #steps: Promise<void> = Promise.resolve()
   #isPreparing = false
+  #moves = 0
   #moving: Promise<void> | undefined = undefined
   #cancelTimer: CancelTimer | undefined = undefined
   #cancelRetry: CancelTimer | undefined = undefined
   #isClosed = false
-  /** Called when something has changed that somebody may wait for. */
-  #wakers: (() => void)[] = []
+  readonly #waits: Waits
 
   constructor(start: JournalStart, options: JournalOptions) {
     const entry = start.manifest.segments.at(-1)!
     this.#options = options
     this.#env = options.env
+    this.#waits = new Waits(options.env)
     this.policy = options.policy
-    this.#manifest = start.manifest
+    this.#directory = new JournalDirectory(options.env, options.directory, start.manifest)
     this.#file = start.file
     this.#end = { segment: entry.number, fileId: entry.fileId, offset: SEGMENT_HEADER_BYTES, chain: start.crc }
     this.#seq = start.seq
     this.#durable = { segment: entry.number, offset: SEGMENT_HEADER_BYTES, chain: start.crc, seq: start.seq }
     this.#written = this.#durable
     this.#safeSeq = start.seq
-    this.#nextNumber = entry.number + 1
   }
 
   /** Number of the last frame. */
@@ -162,11 +112,11 @@ export class Journal {
 
   /** Bytes of the journal's files behind the snapshot. */
   get bytes(): number {
-    return this.#manifest.segments.reduce((sum, { end }) => sum + (end?.offset ?? 0), this.#end.offset)
+    return this.#directory.manifest.segments.reduce((sum, { end }) => sum + (end?.offset ?? 0), this.#end.offset)
   }
 
   get manifest(): Manifest {
-    return this.#manifest
+    return this.#directory.manifest
   }
 
   /** Adds a frame. `hasMore`: its group goes on in the next one. Nothing is written before `commit`, except much. */
@@ -188,46 +138,56 @@ export class Journal {
   /** Resolves when all that was added so far is on stable storage. `UNAVAILABLE`: it cannot be now, or takes too long. */
   async flush(): Promise<void> {
     const { seq } = this
-    let isLate = false
-    const cancel = this.#env.setTimer(FLUSH_MS_MAX, () => {
-      isLate = true
-      this.#wake()
-    })
-    try {
-      this.commit()
-      while (this.#durable.seq < seq) {
-        if (this.#isClosed)
-          throw new EngineError('UNAVAILABLE', 'the journal was closed before all was on stable storage')
-        if (this.#refusal?.kind === 'all') throw new EngineError('UNAVAILABLE', this.#refusal.reason)
-        if (isLate) throw new EngineError('UNAVAILABLE', `the disk took longer than ${FLUSH_MS_MAX / 1000} s`)
-        this.#sync()
-        await new Promise<void>((resolve) => void this.#wakers.push(resolve))
-      }
-    } finally {
-      cancel()
-    }
+    this.commit()
+    await this.#waits.until(() => {
+      if (this.#durable.seq >= seq) return true
+      if (this.#isClosed)
+        throw new EngineError('UNAVAILABLE', 'the journal was closed before all was on stable storage')
+      if (this.#refusal?.kind === 'all') throw new EngineError('UNAVAILABLE', this.#refusal.reason)
+      this.#sync()
+      return false
+    }, FLUSH_MS_MAX)
   }
 
   /**
-   * Goes on in a new segment, and calls `atCut` between the last frame before and the first behind; resolves with the
-   * number of the new segment and the last frame before it.
+   * Goes on in a new segment: `before` adds the last frames of the one before, `atCut` is called between them and the first
+   * of the new one, all in one turn.
    */
-  async cut(atCut: () => void): Promise<{ readonly segment: number; readonly seq: number }> {
-    await this.#prepare()
-    if (this.#next === undefined || this.#file === undefined)
-      throw new EngineError('UNAVAILABLE', this.#refusal?.reason ?? 'no new segment could be made')
-    this.#write()
+  async cut(before: () => void, atCut: () => void): Promise<Cut> {
+    // The last frames before may need the segment that was prepared for those behind.
+    for (let tries = 0; tries < CUT_TRIES; tries++) {
+      await this.#prepare()
+      before()
+      this.#write()
+      if (this.#next !== undefined && this.#file !== undefined) break
+    }
+    if (this.#next === undefined || this.#file === undefined) {
+      throw new EngineError('UNAVAILABLE', this.#refusal?.reason ?? 'no new segment of the journal could be made')
+    }
     this.#roll()
     atCut()
-    return { segment: this.#end.segment, seq: this.#seq }
+    return { segment: this.#end.segment, seq: this.#seq, chain: this.#end.chain, moves: this.#moves }
   }
 
-  /** From now on the snapshot and the segments from `cut` on are what the directory consists of. */
-  async adopt(snapshot: SnapshotEntry, cut: { readonly segment: number; readonly seq: number }): Promise<void> {
-    await this.#step(async () => {
-      const segments = this.#manifest.segments.filter(({ number }) => number >= cut.segment)
-      await this.#writeManifest({ snapshot, seqBefore: cut.seq, segments })
+  /**
+   * From now on the snapshot and the segments from the cut on are what the directory consists of; resolves with the names
+   * of the files that it does not need any more.
+   */
+  async adopt(snapshot: SnapshotEntry, cut: Cut): Promise<string[]> {
+    const before = this.#directory.manifest
+    await this.#directory.step(async () => {
+      // What has moved to another segment begins before the cut.
+      if (this.#moves !== cut.moves || this.#moving !== undefined) {
+        throw new EngineError('UNAVAILABLE', 'the journal had to go on in another file while the snapshot was written')
+      }
+      const segments = this.#directory.manifest.segments.filter(({ number }) => number >= cut.segment)
+      await this.#directory.write({ snapshot, seqBefore: cut.seq, segments })
+      // What is before the cut is on stable storage by that, and in no file that anybody needs.
+      this.#setDurable({ segment: cut.segment, offset: SEGMENT_HEADER_BYTES, chain: cut.chain, seq: cut.seq })
+      this.#advance()
     })
+    const old = before.segments.filter(({ number }) => number < cut.segment).map(({ number }) => segmentName(number))
+    return before.snapshot === null ? old : [...old, before.snapshot.name]
   }
 
   /** Ends in order: everything is on stable storage, and where it ends is in the manifest. */
@@ -236,12 +196,9 @@ export class Journal {
     try {
       if (this.#refusal !== undefined) throw new EngineError('UNAVAILABLE', this.#refusal.reason)
       await this.flush()
-      await this.#step(async () => {
-        const { segment, offset, chain } = this.#durable
-        const segments = this.#manifest.segments
-          .filter(({ number }) => number <= segment)
-          .map((entry) => (entry.number === segment ? { ...entry, end: { offset, crc: chain } } : entry))
-        await this.#writeManifest({ segments, isClean: true })
+      await this.#directory.step(async () => {
+        const segments = this.#directory.segmentsUpTo(this.#durable)
+        await this.#directory.write({ segments, isClean: true })
       })
     } finally {
       this.abandon()
@@ -251,7 +208,7 @@ export class Journal {
   /** Ends at once, as a crash does. */
   abandon(): void {
     this.#isClosed = true
-    this.#wake()
+    this.#waits.wake()
     this.#cancelTimer?.()
     this.#cancelRetry?.()
     this.#closeUnused([this.#file, this.#next?.file, ...this.#older.map(({ file }) => file)])
@@ -296,7 +253,7 @@ export class Journal {
     if (!isIdle || this.#file === undefined || this.#written.seq === this.#durable.seq) return
     this.#syncing = this.#syncFiles(this.#written, this.#older, this.#file).finally(() => {
       this.#syncing = undefined
-      this.#wake()
+      this.#waits.wake()
       // What came meanwhile.
       if (this.policy === 'always' || this.#frames.bytes > this.#options.unsyncedBytesMax) this.#sync()
       else if (this.policy === 'everysec' && this.#written.seq > this.#durable.seq) this.#syncLater()
@@ -316,11 +273,10 @@ export class Journal {
     if (this.#isClosed) return
     for (const one of older) {
       closeQuietly(one.file)
-      this.#setEnd(one.number, one.end)
+      this.#directory.setEnd(one.number, one.end)
     }
     this.#older = this.#older.filter((one) => !older.includes(one))
-    this.#durable = target
-    this.#frames.release(target.segment, target.offset)
+    this.#setDurable(target)
     try {
       this.#options.slots.write(target)
     } catch (error) {
@@ -329,9 +285,11 @@ export class Journal {
     this.#advance()
   }
 
-  #setEnd(number: number, end: ClosedEnd): void {
-    const segments = this.#manifest.segments.map((entry) => (entry.number === number ? { ...entry, end } : entry))
-    this.#manifest = { ...this.#manifest, segments }
+  #setDurable(durable: Durable): void {
+    const isBehind = durable.seq < this.#durable.seq || durable.segment < this.#durable.segment
+    if (isBehind) return
+    this.#durable = durable
+    this.#frames.release(durable.segment, durable.offset)
   }
 
   #rollWhenDue(): void {
@@ -358,11 +316,11 @@ export class Journal {
   /** Makes the next segment, so that going on in it takes no time. */
   #prepare(): Promise<void> {
     this.#isPreparing = true
-    return this.#step(async () => {
+    return this.#directory.step(async () => {
       try {
         if (this.#next !== undefined || this.#isClosed || this.#moving !== undefined) return
-        const made = await this.#createSegment()
-        await this.#writeManifest({ segments: [...this.#manifest.segments, made.entry] })
+        const made = await this.#directory.createSegment()
+        await this.#directory.write({ segments: [...this.#directory.manifest.segments, made.entry] })
         this.#next = made
       } catch (error) {
         this.#tell({ kind: 'segment-failed', error: error as Error })
@@ -370,38 +328,6 @@ export class Journal {
         this.#isPreparing = false
       }
     })
-  }
-
-  async #createSegment(): Promise<{ readonly entry: SegmentEntry; readonly file: OpenFile; readonly crc: number }> {
-    const { fs } = this.#env
-    const { directory } = this.#options
-    const current = readManifest(fs, directory)
-    if (current?.epoch !== this.#manifest.epoch || current.directory !== this.#manifest.directory) {
-      throw new EngineError('LOCKED', `${directory}: another process has opened it meanwhile`)
-    }
-    const number = this.#nextNumber++
-    const fileId = randomWord(this.#env)
-    const { bytes, crc } = segmentHeader({ number, fileId, epoch: this.#manifest.epoch })
-    const file = await createSegment(fs, directory, number, bytes)
-    return { entry: { number, fileId }, file, crc }
-  }
-
-  async #writeManifest(changes: Partial<Manifest>): Promise<void> {
-    const manifest = { ...this.#manifest, isClean: false, ...changes, generation: this.#manifest.generation + 1 }
-    await writeManifest(this.#env.fs, this.#options.directory, manifest)
-    // Ends that became known meanwhile go into the next one.
-    const ends = new Map(this.#manifest.segments.map(({ number, end }) => [number, end]))
-    const segments = manifest.segments.map((entry) => {
-      const end = entry.end ?? ends.get(entry.number)
-      return end === undefined ? entry : { ...entry, end }
-    })
-    this.#manifest = { ...manifest, segments }
-  }
-
-  #step(step: () => Promise<void>): Promise<void> {
-    const done = this.#steps.then(step)
-    this.#steps = done.catch(() => undefined)
-    return done
   }
 
   #writeFailed(error: NodeJS.ErrnoException): void {
@@ -447,7 +373,7 @@ export class Journal {
 
   #refuse(refusal: Refusal | undefined): void {
     this.#refusal = refusal
-    this.#wake()
+    this.#waits.wake()
     this.onChange()
   }
 
@@ -457,7 +383,7 @@ export class Journal {
     this.#file = undefined
     this.#moving = this.#move(cause).finally(() => {
       this.#moving = undefined
-      this.#wake()
+      this.#waits.wake()
       this.commit()
     })
   }
@@ -468,7 +394,7 @@ export class Journal {
     await this.#syncing
     for (let waitMs = RETRY_MS; !this.#isClosed; waitMs = Math.min(waitMs * 2, RETRY_MS_MAX)) {
       try {
-        await this.#step(() => this.#moveOnce())
+        await this.#directory.step(() => this.#moveOnce())
         if (this.#refusal !== undefined) this.#refuse(undefined)
         this.#tell({ kind: 'moved', segment: this.#end.segment })
         return
@@ -481,14 +407,13 @@ export class Journal {
   }
 
   async #moveOnce(): Promise<void> {
-    const made = await this.#createSegment()
-    const { segment, offset, chain, seq } = this.#durable
-    const kept = this.#manifest.segments
-      .filter(({ number }) => number <= segment)
-      .map((entry) => (entry.number === segment ? { ...entry, end: { offset, crc: chain } } : entry))
+    const made = await this.#directory.createSegment()
+    this.#moves++
+    const { segment, offset, seq } = this.#durable
+    const kept = this.#directory.segmentsUpTo(this.#durable)
     const { entry } = made
     try {
-      await this.#writeManifest({ segments: [...kept, entry] })
+      await this.#directory.write({ segments: [...kept, entry] })
     } catch (error) {
       closeQuietly(made.file)
       throw error
@@ -518,20 +443,7 @@ export class Journal {
     return new Promise((resolve) => void this.#env.setBackgroundTimer(ms, resolve))
   }
 
-  #wake(): void {
-    for (const wake of this.#wakers.splice(0)) wake()
-  }
-
   #tell(event: JournalEvent): void {
     this.#options.onEvent(event)
   }
-}
-
-export function randomWord(env: Env): number {
-  return Math.floor(env.random() * 2 ** 32)
-}
-
-/** For messages. */
-export function segmentPath(directory: string, { segment }: Position): string {
-  return `${directory}/${segmentName(segment)}`
 }

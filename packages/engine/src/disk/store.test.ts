@@ -89,3 +89,27 @@ it('refuses a journal whose durable part is damaged, and names the place', async
   })
   expect(readFileSync(path)).toEqual(bytes)
 })
+
+it('writes a snapshot while changes go on, lets go of the journal before it, and starts from both', async () => {
+  const store = await open({ segmentBytes: 65_536 })
+  for (let i = 0; i < 5000; i++) add(store, `number ${i}`)
+  await store.whenSafe()
+  const done = store.snapshot()
+  let during = 0
+  while (store.snapshotInfo.runningSinceMs !== undefined) {
+    add(store, `during ${during++}`)
+    await new Promise<void>((resolve) => setImmediate(resolve))
+  }
+  await done
+  await store.whenSafe()
+  expect(during).toBeGreaterThan(1)
+  expect(store.snapshotInfo).toMatchObject({ count: 1, lastFailed: false, runningSinceMs: undefined })
+  const names = readdirSync(directory)
+  expect(names.filter((name) => name.endsWith('.rdb'))).toHaveLength(1)
+  expect(names).not.toContain('journal-000001')
+  const before = stateText(store.databases)
+  await store.snapshot()
+  expect(readdirSync(directory).filter((name) => name.endsWith('.rdb'))).toHaveLength(1)
+  store.abandon()
+  expect(stateText((await open()).databases)).toEqual(before)
+})

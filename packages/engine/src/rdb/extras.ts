@@ -62,6 +62,11 @@ export interface ExtrasOf {
   readonly nobodysName: (group: Group) => string | undefined
 }
 
+/** Whether there may be something to tell of a key. */
+export function hasExtras({ value, expiresAtMs }: Slot): boolean {
+  return value.type === 'stream' || (expiresAtMs !== undefined && expiresAtMs > EXPIRY_MIN)
+}
+
 /** The values of the fields, each of which holds until the next one is asked for. None: there is nothing to tell. */
 export function* encodeExtras(what: ExtrasOf): Generator<Uint8Array, void> {
   const writer = new PayloadWriter()
@@ -201,7 +206,7 @@ class ExtrasReader {
     if (value === undefined) return reader.refuse(`Expected a key that is there; got '${key}'`)
     while (reader.at < reader.end) {
       const kind = reader.byte()
-      if (kind === EXPIRY) database.apply({ kind: 'expiry-set', key, atMs: reader.someNumber() })
+      if (kind === EXPIRY) database.apply({ kind: 'expiry-set', key, atMs: this.#expiry() })
       else if (value.type === 'stream') this.#record(value, kind)
       else reader.refuse(`Expected a record of a string; got ${kind}`)
     }
@@ -219,6 +224,13 @@ class ExtrasReader {
     else if (kind === COUNTERS) this.#counters(stream)
     else if (kind === NODE) this.#node(stream)
     else this.#reader.refuse(`Expected a record; got ${kind}`)
+  }
+
+  #expiry(): number {
+    const atMs = this.#reader.someNumber()
+    return atMs > EXPIRY_MIN && atMs < Infinity
+      ? atMs
+      : this.#reader.refuse(`Expected a time from 2^63 on; got ${atMs}`)
   }
 
   #group(stream: Stream): Group {

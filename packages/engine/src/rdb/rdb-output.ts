@@ -16,6 +16,8 @@ const SPARE_BYTES = 64
 // What is done between two pauses when little is written: about a millisecond.
 const WORK_MAX = 20_000
 const INTEGER_TEXT_MAX = 11
+// No integer begins with a higher character.
+const NINE = 0x39
 const I64_MIN = -(2n ** 63n)
 const I64_MAX = 2n ** 63n - 1n
 const U32 = 2 ** 32
@@ -149,7 +151,15 @@ export class RdbOutput {
 
   /** Text that has a byte for each character: names. */
   text(text: string): void {
-    this.shortString(Buffer.from(text, 'latin1'))
+    const { length } = text
+    if (length > SPARE_BYTES || text.charCodeAt(0) <= NINE) {
+      this.shortString(Buffer.from(text, 'latin1'))
+      return
+    }
+    this.length(length)
+    if (this.#used >= CHUNK_BYTES) this.flush()
+    const bytes = this.#bytes
+    for (let i = 0; i < length; i++) bytes[this.#used++] = text.charCodeAt(i)
   }
 
   /** A string: as an integer where it is the plain decimal of one of 32 bits. */
@@ -189,7 +199,7 @@ export class RdbOutput {
   }
 
   #integer(bytes: Uint8Array): boolean {
-    if (bytes.length === 0 || bytes.length > INTEGER_TEXT_MAX) return false
+    if (bytes.length === 0 || bytes.length > INTEGER_TEXT_MAX || bytes[0]! > NINE) return false
     const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1')
     const value = Number(text) | 0
     if (String(value) !== text) return false

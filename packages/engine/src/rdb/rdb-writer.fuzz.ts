@@ -7,6 +7,7 @@
 import { expect, it } from 'vitest'
 import { Databases } from '../databases.ts'
 import { stateText } from '../disk/state-text.ts'
+import { EngineError } from '../errors.ts'
 import { RandomHistory } from '../random-history.ts'
 import { Seeded } from '../seeded.ts'
 import { Crc64 } from './crc64.ts'
@@ -59,4 +60,35 @@ it(`brings back ${RUNS} random histories, seed ${SEED}`, { timeout: 600_000 }, (
     crc.update(bytes, 0, bytes.length - 8)
     expect(told, `seed ${SEED + run}`).toEqual({ bytes: bytes.length, keys, crc: crc.toString() })
   }
+})
+
+/** Reads a file whose extras have one bit turned over, or end early. */
+function readDamaged(bytes: Uint8Array, random: Seeded): 'read' | 'refused' {
+  const databases = new Databases({ count: 3 })
+  const onAux = (name: string, value: Uint8Array, database: number): void => {
+    if (name !== EXTRAS_NAME) return
+    const damaged = value.slice(0, random.below(3) === 0 ? random.below(value.length) : value.length)
+    if (damaged.length > 0) damaged[random.below(damaged.length)]! ^= 1 << random.below(8)
+    applyExtras(databases, database, damaged)
+  }
+  try {
+    readRdbNow(RdbSource.ofBytes(bytes, 'file'), { databases, onAux })
+  } catch (error) {
+    if (error instanceof EngineError) return 'refused'
+    throw error
+  }
+  stateText(databases)
+  return 'read'
+}
+
+it(`refuses damaged extras, or reads them, seed ${SEED}`, { timeout: 600_000 }, () => {
+  const outcomes = new Set<string>()
+  for (let run = 0; run < RUNS; run++) {
+    const random = new Seeded(SEED + run)
+    const history = new RandomHistory(new Databases({ count: 3, nodeEntriesMax: 3 }), random)
+    for (let i = 0; i < 100; i++) history.step()
+    const { bytes } = written(history)
+    for (let i = 0; i < 10; i++) outcomes.add(readDamaged(bytes, random))
+  }
+  expect([...outcomes].sort()).toEqual(['read', 'refused'])
 })

@@ -6,7 +6,7 @@
  */
 import type { FrozenDatabases } from '../frozen-databases.ts'
 import type { Slot } from '../keyspace.ts'
-import { encodeExtras, EXTRAS_NAME, type NodeDifference } from './extras.ts'
+import { encodeExtras, EXTRAS_NAME, hasExtras, type NodeDifference } from './extras.ts'
 import { RdbOutput } from './rdb-output.ts'
 import { nobodysName, STREAM_TYPE, writeStream } from './stream-writer.ts'
 
@@ -34,7 +34,9 @@ const RESIZE = 0xfb
 const EXPIRES_MS = 0xfc
 const SELECT = 0xfe
 const END = 0xff
-const KEY_WORK = 10
+const KEY_WORK = 20
+/** What is written without a pause. */
+const SHORT_BYTES = 4096
 /** The oldest server that reads it. */
 const REDIS_VERSION = '7.0.15'
 
@@ -55,6 +57,7 @@ export function* writeRdb(frozen: FrozenDatabases, options: RdbWriteOptions): Ge
     output.length(database.expiringKeyCount)
     for (let place = 0; place < database.keyCount; place++) {
       yield* writeKey(output, database.take(place))
+      if (output.isPauseDue()) yield output.offset
       keys++
     }
   }
@@ -63,6 +66,7 @@ export function* writeRdb(frozen: FrozenDatabases, options: RdbWriteOptions): Ge
   return { bytes: output.offset, keys, crc: output.crc }
 }
 
+/** Hot where there are many keys: what has no need of pauses is written without. */
 function* writeKey(output: RdbOutput, slot: Slot): Generator<number, void> {
   const { key, value, expiresAtMs } = slot
   if (expiresAtMs !== undefined) {
@@ -70,18 +74,21 @@ function* writeKey(output: RdbOutput, slot: Slot): Generator<number, void> {
     output.timeMs(expiresAtMs)
   }
   output.byte(value.type === 'string' ? STRING_TYPE : STREAM_TYPE)
-  yield* output.string(Buffer.from(key, 'latin1'))
+  if (key.length < SHORT_BYTES) output.text(key)
+  else yield* output.string(Buffer.from(key, 'latin1'))
   let differences: NodeDifference[] = []
-  if (value.type === 'string') yield* output.string(value.bytes)
-  else differences = yield* writeStream(output, value)
-  for (const extras of encodeExtras({ slot, differences, nobodysName })) {
-    output.byte(AUX)
-    output.text(EXTRAS_NAME)
-    yield* output.string(extras)
-    if (output.isPauseDue()) yield output.offset
+  if (value.type === 'stream') differences = yield* writeStream(output, value)
+  else if (value.length < SHORT_BYTES) output.shortString(value.bytes)
+  else yield* output.string(value.bytes)
+  if (hasExtras(slot)) {
+    for (const extras of encodeExtras({ slot, differences, nobodysName })) {
+      output.byte(AUX)
+      output.text(EXTRAS_NAME)
+      yield* output.string(extras)
+      if (output.isPauseDue()) yield output.offset
+    }
   }
   output.work += KEY_WORK
-  if (output.isPauseDue()) yield output.offset
 }
 
 function writeAux(output: RdbOutput, name: string, value: string): void {

@@ -1,5 +1,6 @@
 /** Saving and ending: SAVE, BGSAVE, BGREWRITEAOF, LASTSAVE, SHUTDOWN. */
 import type { Request } from '@millrace/protocol'
+import { hold, release } from '../blocking.ts'
 import type { Client } from '../client.ts'
 import type { Command } from '../command.ts'
 import { lines, ReplyError } from '../error-lines.ts'
@@ -16,7 +17,7 @@ export const durabilityCommands: readonly Command[] = [
     flags: ['admin', 'noscript', 'no_async_loading', 'no_multi'],
     categories: [],
     keys: [],
-    differs: 'Refused without a directory.',
+    differs: 'Refused without a directory. The client waits, and nobody else.',
     run: save,
   },
   {
@@ -107,14 +108,26 @@ function keeperOf({ server }: Client): Keeper {
 function save(client: Client): void {
   const keeper = keeperOf(client)
   if (keeper.running !== undefined) throw new ReplyError(RUNNING)
-  try {
-    keeper.saveNow()
-  } catch (error) {
-    client.server.log(`SAVE failed: ${error instanceof Error ? error.message : String(error)}`)
+  waitForSave(client, keeper, (isSaved) => {
+    if (isSaved) client.reply.ok()
     // As Redis, whose reason is in its log as well.
-    throw new ReplyError('ERR')
-  }
-  client.reply.ok()
+    else client.reply.error('ERR')
+  })
+}
+
+/** The client waits, and nobody else. */
+function waitForSave(client: Client, keeper: Keeper, answer: (isSaved: boolean) => void): void {
+  let isSaved = false
+  hold(client, 'save', undefined, () => {
+    const mark = client.reply.mark()
+    answer(isSaved)
+    client.settleReplyMode(mark)
+  })
+  const { held } = client
+  void keeper.save().then((outcome) => {
+    isSaved = outcome
+    if (client.held === held) release(client)
+  })
 }
 
 function saveInBackground(client: Client, request: Request): void {
@@ -159,20 +172,14 @@ function shutDown(client: Client, request: Request): void {
     throw new ReplyError(lines.syntax)
   }
   if (isAbort) throw new ReplyError('ERR No shutdown in progress.')
-  if (options.has('save')) saveAtTheEnd(client, options.has('force'))
-  // As Redis: no reply, the connection ends.
-  client.server.shutDown()
+  const { server } = client
+  const keeper = options.has('save') ? keeperOf(client) : undefined
+  // As Redis: no reply, the connection ends. While data load, there is nothing to save.
+  if (keeper === undefined || keeper.loading !== undefined) return server.shutDown()
+  waitForSave(client, keeper, (isSaved) => {
+    if (isSaved || options.has('force')) server.shutDown()
+    else client.reply.error('ERR Errors trying to SHUTDOWN. Check logs.')
+  })
 }
 
 const shutdownOptions = new Set(['nosave', 'save', 'now', 'force', 'abort'])
-
-function saveAtTheEnd(client: Client, isForced: boolean): void {
-  const keeper = keeperOf(client)
-  if (keeper.loading !== undefined) return
-  try {
-    keeper.saveNow()
-  } catch (error) {
-    client.server.log(`The last snapshot failed: ${error instanceof Error ? error.message : String(error)}`)
-    if (!isForced) throw new ReplyError('ERR Errors trying to SHUTDOWN. Check logs.')
-  }
-}

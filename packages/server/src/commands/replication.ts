@@ -1,6 +1,7 @@
 /** Replication, of which there is none: ROLE, WAIT, WAITAOF, and what would set it up. */
+import type { Wait } from '@millrace/engine'
 import type { Request } from '@millrace/protocol'
-import { block } from '../blocking.ts'
+import { block, unblock } from '../blocking.ts'
 import type { Client } from '../client.ts'
 import type { Command } from '../command.ts'
 import { lines, ReplyError } from '../error-lines.ts'
@@ -223,20 +224,29 @@ function waitAof(client: Client, request: Request): void {
   const replicas = request.integer(2)
   if (replicas === undefined || replicas < 0) throw new ReplyError('ERR value is out of range, must be positive')
   const blockMs = timeoutOf(request, 3)
-  if (local > 0) {
+  const { keeper } = client.server
+  if (local > 0 && keeper === undefined) {
     throw new ReplyError('ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.')
   }
+  let isDurable = keeper?.isDurable === true
   const answer = (): void => {
     client.reply.array(2)
-    client.reply.integer(0)
+    client.reply.integer(isDurable ? 1 : 0)
     client.reply.integer(0)
   }
-  if (replicas === 0 || client.isExecuting) answer()
-  else waitInVain(client, blockMs, answer)
+  const isEnough = replicas === 0 && (local === 0 || isDurable)
+  if (isEnough || client.isExecuting) return answer()
+  const wait = waitInVain(client, blockMs, answer)
+  if (isDurable) return
+  keeper?.flush(() => {
+    isDurable = true
+    if (replicas === 0 && client.blocked?.wait === wait) unblock(client, 'timeout')
+  })
 }
 
-function waitInVain(client: Client, blockMs: number, answerNothing: () => void): void {
+function waitInVain(client: Client, blockMs: number, answerNothing: () => void): Wait | undefined {
   block(client, { keys: [], attempt: () => false, isGroupRead: false, blockMs, answerNothing })
+  return client.blocked?.wait
 }
 
 function timeoutOf(request: Request, index: number): number {

@@ -81,7 +81,6 @@ for (const fsync of ['always', 'everysec'] as const) {
       const options: ProcessOptions = {
         directory: temporaryDirectory('kill'),
         fsync,
-        program: process.env['X'] === 'r' ? 'redis' : 'millrace',
       }
       const load = new Load(new Random(SEED))
       let server = await start(options)
@@ -92,7 +91,6 @@ for (const fsync of ['always', 'everysec'] as const) {
         server = await start(options)
         await load.check(server)
       }
-      console.log(fsync, load.tally)
       expect(load.tally.acknowledged).toBeGreaterThan(CYCLES)
     },
   )

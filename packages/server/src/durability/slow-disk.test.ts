@@ -25,7 +25,7 @@ async function start(options: ProcessOptions): Promise<ServerProcess> {
 
 /** Kills a server under load when it has answered something while it waited for the disk; what it has afterwards is checked. */
 async function checkAfterKill(options: ProcessOptions, repliesMin: number, slowMs = SLOW_MS): Promise<History> {
-  const strace = ['-e', 'trace=fdatasync', '-e', `inject=fdatasync:delay_enter=${slowMs * 1000}`]
+  const strace = ['--seccomp-bpf', '-e', 'trace=fdatasync', '-e', `inject=fdatasync:delay_enter=${slowMs * 1000}`]
   const server = await start({ ...options, strace })
   let replies = 0
   const history = new History('s', new Random(SEED), () => replies++)

@@ -21,13 +21,14 @@ export class HandDisk implements Durability {
   /** Changes in each group. */
   readonly groups: number[] = []
   isClosed = false
-  /** The next snapshots fail. */
-  isBroken = false
   snapshots = 0
+  /** On stable storage. */
+  durable = 0
   journalBytes = 0
   #databases: Databases | undefined = undefined
   #start: DurabilityStart | undefined = undefined
   #changes = 0
+  readonly #flushing: (() => void)[] = []
   #snapshot: Settling | undefined = undefined
   #lastMs: number | undefined = undefined
   #lastFailed: boolean | undefined = undefined
@@ -75,6 +76,20 @@ export class HandDisk implements Durability {
     this.onChange()
   }
 
+  get isDurable(): boolean {
+    return this.durable === this.groups.length
+  }
+
+  async flush(): Promise<void> {
+    if (!this.isDurable) await new Promise<void>((resolve) => this.#flushing.push(resolve))
+  }
+
+  /** What is written is on stable storage now. */
+  makeDurable(): void {
+    this.durable = this.groups.length
+    for (const resolve of this.#flushing.splice(0)) resolve()
+  }
+
   refuse(refusal: Refusal | undefined): void {
     this.refusal = refusal
     this.onChange()
@@ -86,19 +101,15 @@ export class HandDisk implements Durability {
 
   /** The snapshot that is being written is done, or has failed. */
   async endSnapshot(error?: Error): Promise<void> {
-    const ending = this.#snapshot!
+    while (this.#snapshot === undefined) await turn()
+    const ending = this.#snapshot
     this.#snapshot = undefined
     this.#lastFailed = error !== undefined
     if (error === undefined) {
       this.#done()
       ending.resolve()
     } else ending.reject(error)
-    await new Promise((resolve) => setImmediate(resolve))
-  }
-
-  snapshotNow(): void {
-    if (this.isBroken) throw new Error('ENOSPC: no space left on device')
-    this.#done()
+    await turn()
   }
 
   #done(): void {
@@ -110,11 +121,10 @@ export class HandDisk implements Durability {
   info(): DurabilityInfo {
     return {
       snapshot: {
-        isRunning: this.#snapshot !== undefined,
         lastMs: this.#lastMs,
         lastFailed: this.#lastFailed,
         lastDurationMs: this.#lastMs === undefined ? undefined : 2000,
-        runningSinceMs: undefined,
+        runningSinceMs: this.#snapshot === undefined ? undefined : 1_600_000_000_000,
         count: this.snapshots,
         changesBehind: this.databases.changeCount - this.#savedChanges,
       },
@@ -133,4 +143,8 @@ export class HandDisk implements Durability {
     this.makeSafe()
     this.isClosed = true
   }
+}
+
+async function turn(): Promise<void> {
+  await new Promise((resolve) => setImmediate(resolve))
 }

@@ -23,6 +23,12 @@ export interface ProcessOptions {
   readonly strace?: readonly string[]
 }
 
+export interface Ended {
+  /** What ended it; `undefined` when it was itself. */
+  readonly signal: NodeJS.Signals | undefined
+  readonly output: string
+}
+
 const STRACE_MISSING =
   'strace was not found. Install it (Debian and Ubuntu: apt-get install strace); there is none for other systems than Linux.'
 
@@ -37,8 +43,8 @@ export class ServerProcess {
     this.pid = pid
   }
 
-  /** Resolves when the data are loaded; with what the process has said if it has ended before. */
-  static async tryStart(options: ProcessOptions): Promise<ServerProcess | string> {
+  /** Resolves when the data are loaded, or the process has ended before. */
+  static async tryStart(options: ProcessOptions): Promise<ServerProcess | Ended> {
     const isRedis = options.program === 'redis'
     const wantedPort = isRedis ? await freePort() : 0
     const child = new TracedChild(commandOf(options, wantedPort), options.strace)
@@ -50,13 +56,13 @@ export class ServerProcess {
     })
     if (found !== true) return new ServerProcess(child, found.port, found.pid)
     await child.ended
-    return child.output
+    return { signal: child.signal, output: child.output }
   }
 
   static async start(options: ProcessOptions): Promise<ServerProcess> {
     const started = await ServerProcess.tryStart(options)
-    if (typeof started === 'string') throw new Error(`The server did not start:\n${started}`)
-    return started
+    if (started instanceof ServerProcess) return started
+    throw new Error(`The server did not start:\n${started.output}`)
   }
 
   get output(): string {
@@ -74,9 +80,10 @@ export class ServerProcess {
     return this.#child.ended
   }
 
-  /** Resolves when the process has ended by itself. */
-  async ended(): Promise<void> {
+  /** Resolves when the process has ended, however that comes. */
+  async ended(): Promise<Ended> {
     await this.#child.ended
+    return { signal: this.#child.signal, output: this.output }
   }
 }
 
@@ -94,7 +101,7 @@ class TracedChild {
   constructor(command: readonly string[], strace: readonly string[] | undefined) {
     // One thread for the disk: strace counts in each thread by itself, and so counts all of the calls.
     const env = { ...process.env, UV_THREADPOOL_SIZE: '1', NODE_OPTIONS: '' }
-    const trace = strace === undefined ? [] : ['strace', '-f', '--seccomp-bpf', '-o', '/dev/null', ...strace]
+    const trace = strace === undefined ? [] : ['strace', '-f', '-o', '/dev/null', ...strace]
     const [program, ...words] = [...trace, ...command]
     // Ours ends when its standard input does: with this process, whichever way that ends.
     this.#child = spawn(program!, words, { stdio: ['pipe', 'pipe', 'pipe'], env })
@@ -122,6 +129,10 @@ class TracedChild {
     if (!existsSync(`/proc/${pid}/stat`)) return false
     // Behind the name, in parentheses: the state, and the parent.
     return Number(readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]!.split(' ')[1]) === this.#child.pid
+  }
+
+  get signal(): NodeJS.Signals | undefined {
+    return this.#child.signalCode ?? undefined
   }
 
   get hasEnded(): boolean {

@@ -1,0 +1,87 @@
+/**
+ * The journal's side of the manifest: which segments there are, and the next one. Manifests are written one after the other.
+ */
+import type { Env } from '../env.ts'
+import { EngineError } from '../errors.ts'
+import type { OpenFile } from './files.ts'
+import { createSegment, segmentHeader } from './journal-file.ts'
+import type { Durable } from './journal-options.ts'
+import { readManifest, writeManifest, type ClosedEnd, type Manifest, type SegmentEntry } from './manifest.ts'
+
+export interface MadeSegment {
+  readonly entry: SegmentEntry
+  readonly file: OpenFile
+  /** Of its header. */
+  readonly crc: number
+}
+
+export class JournalDirectory {
+  readonly #env: Env
+  readonly #path: string
+  #manifest: Manifest
+  #nextNumber: number
+  #steps: Promise<void> = Promise.resolve()
+
+  constructor(env: Env, path: string, manifest: Manifest) {
+    this.#env = env
+    this.#path = path
+    this.#manifest = manifest
+    this.#nextNumber = manifest.segments.at(-1)!.number + 1
+  }
+
+  get manifest(): Manifest {
+    return this.#manifest
+  }
+
+  /** The segments up to a place, the last of which ends there. */
+  segmentsUpTo({ segment, offset, chain: crc }: Durable): SegmentEntry[] {
+    return this.#manifest.segments
+      .filter(({ number }) => number <= segment)
+      .map((entry) => (entry.number === segment ? { ...entry, end: { offset, crc } } : entry))
+  }
+
+  /** Creates the next segment; no manifest names it yet. `LOCKED`: the directory is another process's by now. */
+  async createSegment(): Promise<MadeSegment> {
+    const { fs } = this.#env
+    const directory = this.#path
+    const current = readManifest(fs, directory)
+    if (current?.epoch !== this.#manifest.epoch || current.directory !== this.#manifest.directory) {
+      throw new EngineError('LOCKED', `${directory}: another process has opened it meanwhile`)
+    }
+    const number = this.#nextNumber++
+    const fileId = randomWord(this.#env)
+    const { bytes, crc } = segmentHeader({ number, fileId, epoch: this.#manifest.epoch })
+    const file = await createSegment(fs, directory, number, bytes)
+    return { entry: { number, fileId }, file, crc }
+  }
+
+  /** Writes a manifest with these changes; within `step`. */
+  async write(changes: Partial<Manifest>): Promise<void> {
+    const manifest = { ...this.#manifest, isClean: false, ...changes, generation: this.#manifest.generation + 1 }
+    await writeManifest(this.#env.fs, this.#path, manifest)
+    // Ends that became known meanwhile go into the next one.
+    const ends = new Map(this.#manifest.segments.map(({ number, end }) => [number, end]))
+    const segments = manifest.segments.map((entry) => {
+      const end = entry.end ?? ends.get(entry.number)
+      return end === undefined ? entry : { ...entry, end }
+    })
+    this.#manifest = { ...manifest, segments }
+  }
+
+  /** Takes a step that writes manifests when those before it are done. */
+  step(step: () => Promise<void>): Promise<void> {
+    const done = this.#steps.then(step)
+    this.#steps = done.catch(() => undefined)
+    return done
+  }
+
+  /** A segment has come to its durable end: the next manifest tells where. */
+  setEnd(number: number, end: ClosedEnd): void {
+    const segments = this.#manifest.segments.map((entry) => (entry.number === number ? { ...entry, end } : entry))
+    this.#manifest = { ...this.#manifest, segments }
+  }
+}
+
+export function randomWord(env: Env): number {
+  return Math.floor(env.random() * 2 ** 32)
+}

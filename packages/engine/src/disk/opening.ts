@@ -1,0 +1,194 @@
+/**
+ * Opens a directory: takes its lock, loads what is in it, makes that durable, and begins a new segment of the journal.
+ *
+ *   lock ──► recovery ──► sync what was not ──► new segment ──► manifest, epoch + 1 ──► Journal
+ *
+ * Nothing of an older segment is changed: where it ends is in the manifest.
+ */
+import { dirname } from 'node:path'
+import { Databases, type DatabasesOptions } from '../databases.ts'
+import type { Env } from '../env.ts'
+import { createDurable, DURABLE_NAME, DurableSlots, readDurable } from './durable-slots.ts'
+import { closeQuietly, type Fs } from './files.ts'
+import { Journal } from './journal.ts'
+import type { FsyncPolicy, JournalEvent, JournalStart } from './journal-options.ts'
+import { randomWord } from './journal-directory.ts'
+import { createSegment, segmentHeader, segmentName } from './journal-file.ts'
+import type { TornTail } from './journal-scan.ts'
+import type { DirectoryLock } from './lock.ts'
+import { MANIFEST_FORMAT, writeManifest, type Manifest, type SegmentEntry } from './manifest.ts'
+import { recovering, type LoadProgress, type Recovered } from './recovery.ts'
+import { Reserve, RESERVE_NAME } from './reserve.ts'
+import { loadSnapshot, removeQuietly } from './snapshot.ts'
+
+export type StoreEvent =
+  | JournalEvent
+  | { readonly kind: 'loading'; readonly progress: LoadProgress }
+  /** Bytes at the end of a file were cut short when the process or the power ended: none of them had been acknowledged. */
+  | { readonly kind: 'torn'; readonly tail: TornTail }
+
+export interface StoreOptions {
+  readonly env: Env
+  /** Default `always`. */
+  readonly fsync?: FsyncPolicy
+  readonly databases?: DatabasesOptions
+  /** Default 64 MiB. */
+  readonly segmentBytes?: number
+  /** Default 64 MiB. */
+  readonly unsyncedBytesMax?: number
+  /** Space kept for when the disk is full. Default 256 KiB; 0: none. */
+  readonly reserveBytes?: number
+  readonly onEvent?: (event: StoreEvent) => void
+}
+
+/** What an open directory consists of. */
+export interface StoreParts {
+  readonly directory: string
+  readonly databases: Databases
+  readonly journal: Journal
+  readonly lock: DirectoryLock
+  readonly env: Env
+}
+
+const MEBIBYTE = 1 << 20
+const SEGMENT_BYTES = 64 * MEBIBYTE
+const UNSYNCED_BYTES_MAX = 64 * MEBIBYTE
+const RESERVE_BYTES = MEBIBYTE / 4
+/** How long loading goes on before something else may run. */
+const LOAD_SLICE_MS = 10
+
+/** As `Store.open`. */
+export async function openDirectory(directory: string, options: StoreOptions): Promise<StoreParts> {
+  const { fs } = options.env
+  await makeDirectory(fs, directory)
+  const lock = await fs.lock(directory)
+  try {
+    return await openLocked(directory, lock, options)
+  } catch (error) {
+    await lock.release()
+    throw error
+  }
+}
+
+async function openLocked(directory: string, lock: DirectoryLock, options: StoreOptions): Promise<StoreParts> {
+  const { env } = options
+  const { fs } = env
+  const databases = new Databases(options.databases)
+  const recovered = await load(directory, databases, options)
+  for (const tail of recovered?.journal.torn ?? []) options.onEvent?.({ kind: 'torn', tail })
+  removeLeftovers(fs, directory, recovered?.leftovers ?? [])
+  const start = await beginning(env, directory, recovered)
+  const reserve = new Reserve(fs, directory, options.reserveBytes ?? RESERVE_BYTES)
+  reserve.take()
+  const journal = new Journal(start, {
+    env,
+    directory,
+    policy: options.fsync ?? 'always',
+    segmentBytes: options.segmentBytes ?? SEGMENT_BYTES,
+    unsyncedBytesMax: options.unsyncedBytesMax ?? UNSYNCED_BYTES_MAX,
+    reserve,
+    slots: openSlots(fs, directory, start.manifest.directory),
+    onEvent: (event) => options.onEvent?.(event),
+  })
+  return { directory, databases, journal, lock, env }
+}
+
+/** Makes a directory, and its name durable: a crash may have come between the two last time. */
+async function makeDirectory(fs: Fs, directory: string): Promise<void> {
+  const parents = [dirname(directory)]
+  while (!exists(fs, parents.at(-1)!)) parents.push(dirname(parents.at(-1)!))
+  fs.makeDirectory(directory)
+  for (const parent of parents) await fs.syncDirectory(parent)
+}
+
+function exists(fs: Fs, directory: string): boolean {
+  try {
+    fs.list(directory)
+    return true
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false
+    throw error
+  }
+}
+
+async function load(
+  directory: string,
+  databases: Databases,
+  { env, onEvent }: StoreOptions,
+): Promise<Recovered | undefined> {
+  const steps = recovering(env.fs, directory, databases, loadSnapshot)
+  for (;;) {
+    const untilMs = env.nowMs() + LOAD_SLICE_MS
+    let step = steps.next()
+    while (step.done !== true && env.nowMs() < untilMs) step = steps.next()
+    if (step.done === true) return step.value
+    onEvent?.({ kind: 'loading', progress: step.value })
+    await new Promise<void>((resolve) => void env.setTimer(0, resolve))
+  }
+}
+
+/** Makes what was recovered durable, states where it ends, and begins a new segment. */
+async function beginning(env: Env, directory: string, recovered: Recovered | undefined): Promise<JournalStart> {
+  const { fs } = env
+  const before = recovered?.manifest ?? (await firstManifest(env, directory))
+  const ends = recovered?.journal.ends
+  for (const { number, end } of before.segments) if (end === undefined) await syncSegment(fs, directory, number)
+  const closed: SegmentEntry[] = before.segments.map((entry) => {
+    const end = entry.end ?? ends?.get(entry.number)
+    return end === undefined ? entry : { ...entry, end: { offset: end.offset, crc: end.crc } }
+  })
+  const number = (before.segments.at(-1)?.number ?? 0) + 1
+  const epoch = before.epoch + 1
+  const fileId = randomWord(env)
+  const { bytes, crc } = segmentHeader({ number, fileId, epoch })
+  if (before.generation === 1) await createDurable(fs, directory, before.directory)
+  const file = await createSegment(fs, directory, number, bytes)
+  const manifest: Manifest = {
+    ...before,
+    generation: before.generation + 1,
+    epoch,
+    isClean: false,
+    segments: [...closed, { number, fileId }],
+  }
+  try {
+    await writeManifest(fs, directory, manifest)
+  } catch (error) {
+    closeQuietly(file)
+    throw error
+  }
+  return { manifest, file, crc, seq: recovered?.journal.end.seq ?? 0 }
+}
+
+async function firstManifest(env: Env, directory: string): Promise<Manifest> {
+  const id = [randomWord(env), randomWord(env)].map((word) => word.toString(16).padStart(8, '0')).join('')
+  const manifest: Manifest = {
+    format: MANIFEST_FORMAT,
+    generation: 1,
+    directory: id,
+    epoch: 0,
+    isClean: true,
+    snapshot: null,
+    seqBefore: 0,
+    segments: [],
+  }
+  await writeManifest(env.fs, directory, manifest)
+  return manifest
+}
+
+async function syncSegment(fs: Fs, directory: string, number: number): Promise<void> {
+  const file = fs.open(`${directory}/${segmentName(number)}`, 'update')
+  try {
+    await file.sync()
+  } finally {
+    closeQuietly(file)
+  }
+}
+
+function removeLeftovers(fs: Fs, directory: string, names: readonly string[]): void {
+  for (const name of [...names, RESERVE_NAME]) removeQuietly(fs, `${directory}/${name}`)
+}
+
+function openSlots(fs: Fs, directory: string, id: string): DurableSlots {
+  const { slot } = readDurable(fs, directory, id)
+  return new DurableSlots(fs.open(`${directory}/${DURABLE_NAME}`, 'update'), id, 1 - slot)
+}
