@@ -61,30 +61,41 @@ it(
   },
 )
 
-it(`recovers from a crash while it recovers, seed ${SEED}`, { timeout: 3_600_000 }, async () => {
+/** Crashes while a workload's crashes are recovered from; returns how many. */
+async function crashesOfRecoveries(seed: number, every: number): Promise<number> {
   let states = 0
-  for (let run = 0; states < DEEP_STATES; run++) {
-    const seed = SEED + run
-    const work = await workload(seed)
-    const every = 97 + (run % 7)
-    for (const first of work.fs.crashStates({ seed, samples: 20, prefixes: 8, unitsMax: 4 })) {
-      if (first.number % every !== 0) continue
-      // Of what was written only, a power failure after the crash may take all.
-      const before = { process: work.required(first), power: work.required({ kind: 'power', index: first.index }) }
-      const { seq } = recoverFrom(first.fs)
-      const next = work.afterCrash(first.fs, seq)
-      await next.open()
-      next.turn()
-      await next.env.advance(2000)
-      next.store!.abandon()
-      for (const second of first.fs.crashStates({ seed, samples: 6, prefixes: 4, unitsMax: 2 })) {
-        const wrong = next.check(second, Math.max(before[second.kind], next.required(second)))
-        if (wrong !== undefined) {
-          expect.fail(`seed ${seed}: ${wrong}; ${second.describe()}, after ${first.describe()}`)
-        }
-        states++
-      }
+  const work = await workload(seed)
+  for (const first of work.fs.crashStates({ seed, samples: 20, prefixes: 8, unitsMax: 4 })) {
+    if (first.number % every !== 0) continue
+    // Of what was written only, a power failure after the crash may take all.
+    const before = { process: work.required(first), power: work.required({ kind: 'power', index: first.index }) }
+    const { seq } = recoverFrom(first.fs)
+    const next = work.afterCrash(first.fs, seq)
+    await next.open()
+    next.turn()
+    await next.env.advance(2000)
+    next.store!.abandon()
+    for (const second of first.fs.crashStates({ seed, samples: 6, prefixes: 4, unitsMax: 2 })) {
+      const wrong = next.check(second, Math.max(before[second.kind], next.required(second)))
+      if (wrong !== undefined) expect.fail(`seed ${seed}: ${wrong}; ${second.describe()}, after ${first.describe()}`)
+      states++
     }
   }
+  return states
+}
+
+it(`recovers from a crash while it recovers, seed ${SEED}`, { timeout: 3_600_000 }, async () => {
+  let states = 0
+  for (let run = 0; states < DEEP_STATES; run++) states += await crashesOfRecoveries(SEED + run, 97 + (run % 7))
   process.stdout.write(`${states} crash states of recoveries\n`)
+})
+
+// What had failed: a slot of `durable` torn by the process's end and another by the power's; files removed before the manifest
+// that does without them was durable.
+it.each([
+  { seed: 117121721, every: 97 },
+  { seed: 1770721467, every: 101 },
+  { seed: 2, every: 98 },
+])('recovers from a crash while it recovers, as in seed $seed', { timeout: 600_000 }, async ({ seed, every }) => {
+  expect(await crashesOfRecoveries(seed, every)).toBeGreaterThan(0)
 })

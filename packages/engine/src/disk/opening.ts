@@ -8,12 +8,12 @@
 import { dirname } from 'node:path'
 import { Databases, type DatabasesOptions } from '../databases.ts'
 import type { Env } from '../env.ts'
-import { createDurable, DURABLE_NAME, DurableSlots, readDurable } from './durable-slots.ts'
+import { createDurable, openDurable, type DurableSlots } from './durable-slots.ts'
 import { closeQuietly, type Fs } from './files.ts'
 import { Journal } from './journal.ts'
 import type { FsyncPolicy, JournalEvent, JournalStart } from './journal-options.ts'
 import { randomWord } from './journal-directory.ts'
-import { createSegment, segmentHeader, segmentName } from './journal-file.ts'
+import { createSegment, SEGMENT_HEADER_BYTES, segmentHeader, segmentName } from './journal-file.ts'
 import type { TornTail } from './journal-scan.ts'
 import type { DirectoryLock } from './lock.ts'
 import { MANIFEST_FORMAT, writeManifest, type Manifest, type SegmentEntry } from './manifest.ts'
@@ -76,8 +76,11 @@ async function openLocked(directory: string, lock: DirectoryLock, options: Store
   const databases = new Databases(options.databases)
   const recovered = await load(directory, databases, options)
   for (const tail of recovered?.journal.torn ?? []) options.onEvent?.({ kind: 'torn', tail })
+  // A name of the manifest that was read may not be durable yet, and the one before it may need what this one does not.
+  await fs.syncDirectory(directory)
   removeLeftovers(fs, directory, recovered?.leftovers ?? [])
   const start = await beginning(env, directory, recovered)
+  const slots = await openSlots(directory, start, options)
   const reserve = new Reserve(fs, directory, options.reserveBytes ?? RESERVE_BYTES)
   reserve.take()
   const journal = new Journal(start, {
@@ -87,7 +90,7 @@ async function openLocked(directory: string, lock: DirectoryLock, options: Store
     segmentBytes: options.segmentBytes ?? SEGMENT_BYTES,
     unsyncedBytesMax: options.unsyncedBytesMax ?? UNSYNCED_BYTES_MAX,
     reserve,
-    slots: openSlots(fs, directory, start.manifest.directory),
+    slots,
     onEvent: (event) => options.onEvent?.(event),
   })
   return { directory, databases, journal, lock, env }
@@ -188,7 +191,23 @@ function removeLeftovers(fs: Fs, directory: string, names: readonly string[]): v
   for (const name of [...names, RESERVE_NAME]) removeQuietly(fs, `${directory}/${name}`)
 }
 
-function openSlots(fs: Fs, directory: string, id: string): DurableSlots {
-  const { slot } = readDurable(fs, directory, id)
-  return new DurableSlots(fs.open(`${directory}/${DURABLE_NAME}`, 'update'), id, 1 - slot)
+/** From here on the file tells that there is a journal, whatever becomes of the manifest that names it. */
+async function openSlots(
+  directory: string,
+  { manifest, file }: JournalStart,
+  options: StoreOptions,
+): Promise<DurableSlots> {
+  let slots: DurableSlots
+  try {
+    slots = await openDurable(options.env.fs, directory, manifest.directory)
+  } catch (error) {
+    closeQuietly(file)
+    throw error
+  }
+  try {
+    slots.write({ segment: manifest.segments.at(-1)!.number, offset: SEGMENT_HEADER_BYTES })
+  } catch (error) {
+    options.onEvent?.({ kind: 'slot-failed', error: error as Error })
+  }
+  return slots
 }

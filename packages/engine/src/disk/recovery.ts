@@ -8,7 +8,7 @@
 import { ChangeReader } from './change-reader.ts'
 import type { Databases } from '../databases.ts'
 import { EngineError } from '../errors.ts'
-import { DURABLE_NAME, readDurable } from './durable-slots.ts'
+import { DURABLE_NAME, readDurable, vouchesForData } from './durable-slots.ts'
 import { closeQuietly, type Fs } from './files.ts'
 import { SEGMENT_HEADER_BYTES, segmentName, segmentNumber } from './journal-file.ts'
 import { JournalScan, type ApplyGroup, type ScannedJournal } from './journal-scan.ts'
@@ -101,7 +101,14 @@ export function* recovering(
 /** Reads a directory's journal with whatever is to be done with its groups. */
 export function scanOf(fs: Fs, directory: string, manifest: Manifest, apply: ApplyGroup): JournalScan {
   // The first manifest is there before anything else.
-  const durable = manifest.generation === 1 ? undefined : readDurable(fs, directory, manifest.directory)
+  const isFirst = manifest.generation === 1
+  if (isFirst && vouchesForData(fs, directory, manifest.directory)) {
+    throw new EngineError(
+      'CORRUPT',
+      `${directory}: ${DURABLE_NAME} vouches for a journal that no manifest names: the newest manifest is missing`,
+    )
+  }
+  const durable = isFirst ? undefined : readDurable(fs, directory, manifest.directory)
   return new JournalScan({ fs, directory, manifest, durable, apply })
 }
 
