@@ -4,7 +4,7 @@
  *   redis-benchmark (50 connections) ──► millrace │ redis │ millrace │ redis │ …      at least 5 runs each, median
  *                                        └ not counted ┘
  *
- * The first run of a row is not counted, of neither side: what a server does in its first second or two after it has done
+ * The first run of a row is not counted (side-by-side.ts): what a server does in its first second or two after it has done
  * something else (compiling, taking memory) is not what it does all day.
  *
  * XACK needs other IDs in each request, and latency at a given rate an open loop, which redis-benchmark has not: for these
@@ -14,10 +14,10 @@
  *
  * Does not show: persistence, TLS, more than one machine. Client and server share the machine's processors.
  */
-import { execFile } from 'node:child_process'
 import { cpus } from 'node:os'
-import { parseArgs, promisify } from 'node:util'
-import { cpuSeconds, encode, median, type Peer, RawClient, startPeers } from './peer.ts'
+import { parseArgs } from 'node:util'
+import { cpuSeconds, encode, type Peer, RawClient, startPeers } from './peer.ts'
+import { benchmark, compare, printHeader, type Row } from './side-by-side.ts'
 
 const { values } = parseArgs({
   options: {
@@ -30,26 +30,10 @@ const runs = Number(values.runs)
 const scale = Number(values.scale)
 const connections = 50
 
-interface Sample {
-  /** Requests a second, or milliseconds when the row is about latency. */
-  readonly value: number
-  readonly cpuPerMillion: number
-}
-
-interface Row {
-  readonly name: string
-  /** What the ratio is to be: at least (a rate), at most (a latency). */
-  readonly bar: number
-  readonly isLatency?: boolean
-  /** Once per server. */
-  readonly prepare?: (port: number) => Promise<void>
-  readonly run: (peer: Peer) => Promise<Sample>
-}
-
 const text28 = 'abcdefghijklmnopqrstuvwxyz01'
 const stream = 's'
 
-const rows: readonly Row[] = [
+const rows: readonly Row<Peer>[] = [
   xadd('XADD, pipeline 1', { pipeline: 1, requests: 150_000, value: text28, bar: 1 }),
   xadd('XADD, pipeline 16', { pipeline: 16, requests: 1_000_000, value: text28, bar: 1.2 }),
   xadd('XADD, pipeline 100', { pipeline: 100, requests: 2_000_000, value: text28, bar: 1.5 }),
@@ -58,91 +42,48 @@ const rows: readonly Row[] = [
   readGroup('XREADGROUP COUNT 100', { count: 100, requests: 10_000, bar: 2 }),
   readGroup('XREADGROUP COUNT 1', { count: 1, requests: 150_000, bar: 1 }),
   acknowledge(),
-  benchmark('XRANGE COUNT 100', 1, {
-    prepare: async (port) => await fill(port, 10_000),
-    args: ['-n', size(30_000), 'xrange', stream, '-', '+', 'count', '100'],
-    requests: 30_000,
-  }),
-  benchmark('XREAD COUNT 100', 1, {
-    prepare: async (port) => await fill(port, 10_000),
-    args: ['-n', size(30_000), 'xread', 'count', '100', 'streams', stream, '0'],
-    requests: 30_000,
-  }),
+  read('XRANGE COUNT 100', ['xrange', stream, '-', '+', 'count', '100']),
+  read('XREAD COUNT 100', ['xread', 'count', '100', 'streams', stream, '0']),
 ]
 
-function size(requests: number): string {
-  return String(Math.max(1000, Math.round(requests * scale)))
+function size(requests: number): number {
+  return Math.max(1000, Math.round(requests * scale))
 }
 
-function xadd(name: string, plan: { pipeline: number; requests: number; value: string; bar: number }): Row {
-  const args = ['-P', String(plan.pipeline), '-n', size(plan.requests), 'xadd', stream, '*', 'field', plan.value]
-  return benchmark(name, plan.bar, { before: flush, args, requests: plan.requests })
+function xadd(name: string, plan: { pipeline: number; requests: number; value: string; bar: number }): Row<Peer> {
+  const { pipeline, requests, value, bar } = plan
+  const command = ['xadd', stream, '*', 'field', value]
+  return benchmark(name, { bar, connections, pipeline, requests: size(requests), command, before: flush })
 }
 
-function readGroup(name: string, plan: { count: number; requests: number; bar: number }): Row {
-  const entries = plan.count * plan.requests
-  return benchmark(name, plan.bar, {
-    prepare: async (port) => await fill(port, Math.round(entries * scale)),
+function readGroup(
+  name: string,
+  { count, requests, bar }: { count: number; requests: number; bar: number },
+): Row<Peer> {
+  return benchmark(name, {
+    bar,
+    connections,
+    requests: size(requests),
+    command: ['xreadgroup', 'group', 'g', 'c', 'count', String(count), 'streams', stream, '>'],
+    prepare: async (peer) => await refill(peer, Math.round(count * requests * scale)),
     before: newGroup,
-    args: [
-      '-n',
-      size(plan.requests),
-      'xreadgroup',
-      'group',
-      'g',
-      'c',
-      'count',
-      String(plan.count),
-      'streams',
-      stream,
-      '>',
-    ],
-    requests: plan.requests,
   })
 }
 
-interface BenchmarkPlan {
-  readonly prepare?: (port: number) => Promise<void>
-  readonly before?: (port: number) => Promise<void>
-  readonly args: readonly string[]
-  readonly requests: number
-}
-
-/** A row that redis-benchmark measures. */
-function benchmark(name: string, bar: number, plan: BenchmarkPlan): Row {
-  return {
-    name,
-    bar,
-    prepare: async (port) => {
-      await flush(port)
-      await plan.prepare?.(port)
-    },
-    run: async (peer) => {
-      await plan.before?.(peer.port)
-      const before = cpuSeconds(peer.pid)
-      const args = ['-h', '127.0.0.1', '-p', String(peer.port), '-c', String(connections), '--csv', ...plan.args]
-      const { stdout } = await promisify(execFile)('redis-benchmark', args, { maxBuffer: 1 << 26 })
-      // The last line is the test's: "name","rps",…
-      const rate = Number(/","([\d.]+)"/.exec(stdout.trim().split('\n').at(-1)!)?.[1])
-      if (!(rate > 0)) throw new Error(`redis-benchmark told no rate:\n${stdout}`)
-      const requests = Number(size(plan.requests))
-      return { value: rate, cpuPerMillion: ((cpuSeconds(peer.pid) - before) / requests) * 1e6 }
-    },
-  }
+function read(name: string, command: readonly string[]): Row<Peer> {
+  const prepare = async (peer: Peer): Promise<void> => await refill(peer, 10_000)
+  return benchmark(name, { bar: 1, connections, requests: size(30_000), command, prepare })
 }
 
 /** XACK of 100 IDs: everything pending, then acknowledged over 50 connections, one request in flight on each. */
-function acknowledge(): Row {
+function acknowledge(): Row<Peer> {
   const requests = Math.round(4000 * scale)
   return {
     name: 'XACK of 100 IDs',
     bar: 1,
-    prepare: async (port) => {
-      await flush(port)
-      await fill(port, requests * 100)
-    },
+    prepare: async (peer) => await refill(peer, requests * 100),
     run: async (peer) => {
-      await newGroup(peer.port)
+      await newGroup(peer)
       await readAll(peer.port, requests)
       const clients = await Promise.all(
         Array.from({ length: connections }, async () => await RawClient.open(peer.port)),
@@ -168,8 +109,10 @@ function ackRequest(i: number): string {
 /** Where the IDs of filled streams begin; each is one millisecond after the other. */
 const firstMs = 1_700_000_000_000
 
-async function fill(port: number, entries: number): Promise<void> {
-  const client = await RawClient.open(port)
+/** Only this many entries, in the one stream. */
+async function refill(peer: Peer, entries: number): Promise<void> {
+  await flush(peer)
+  const client = await RawClient.open(peer.port)
   for (let from = 0; from < entries; from += 1000) {
     const to = Math.min(entries, from + 1000)
     let batch = ''
@@ -179,11 +122,11 @@ async function fill(port: number, entries: number): Promise<void> {
   client.close()
 }
 
-async function flush(port: number): Promise<void> {
+async function flush({ port }: Peer): Promise<void> {
   await once(port, ['FLUSHALL'])
 }
 
-async function newGroup(port: number): Promise<void> {
+async function newGroup({ port }: Peer): Promise<void> {
   await once(port, ['XGROUP', 'DESTROY', stream, 'g'])
   await once(port, ['XGROUP', 'CREATE', stream, 'g', '0'])
 }
@@ -204,7 +147,7 @@ async function once(port: number, args: readonly string[]): Promise<void> {
 }
 
 /** How long single XADDs take, sent at half of redis-server's highest unpipelined rate whatever the replies do. */
-function latency(rate: number): Row {
+function latency(rate: number): Row<Peer> {
   return {
     name: `XADD p99 in ms at ${Math.round(rate)}/s`,
     bar: 2,
@@ -240,48 +183,19 @@ async function main(): Promise<void> {
   const peers = await startPeers()
   let missed = 0
   let unpipelined = 0
-  console.log(line(['', 'millrace', 'redis', 'ratio', 'bar', 'CPU s/M ours', 'redis']))
+  printHeader()
   for (const row of [...rows, undefined]) {
     const chosen = row ?? latency(unpipelined / 2)
     if (row === undefined && unpipelined === 0) continue
     if (!chosen.name.toLowerCase().includes(values.only.toLowerCase())) continue
-    const result = await measure(chosen, peers)
+    const result = await compare(chosen, peers, runs)
+    for (const peer of peers) await flush(peer)
     if (chosen === rows[0]) unpipelined = result.redis
     if (!result.isMet) missed++
   }
   await Promise.all(peers.map(async (peer) => await peer.stop()))
   console.log(missed === 0 ? 'every bar is met' : `${missed} bars are missed`)
   process.exitCode = missed === 0 ? 0 : 1
-}
-
-async function measure(row: Row, peers: readonly [Peer, Peer]): Promise<{ isMet: boolean; redis: number }> {
-  const samples: [Sample[], Sample[]] = [[], []]
-  for (const peer of peers) await row.prepare?.(peer.port)
-  for (let run = -1; run < runs; run++) {
-    // Who begins alternates, so that neither always follows the other.
-    for (const index of run % 2 === 0 ? ([0, 1] as const) : ([1, 0] as const)) {
-      const sample = await row.run(peers[index])
-      if (run >= 0) samples[index].push(sample)
-    }
-  }
-  const [ours, redis] = samples.map((of) => median(of.map(({ value }) => value))) as [number, number]
-  const [ourCpu, redisCpu] = samples.map((of) => median(of.map(({ cpuPerMillion }) => cpuPerMillion))) as [
-    number,
-    number,
-  ]
-  const ratio = median(samples[0].map(({ value }, i) => value / samples[1][i]!.value))
-  const isMet = row.isLatency === true ? ratio <= row.bar : ratio >= row.bar
-  const shown = (value: number): string => (row.isLatency === true ? value.toFixed(3) : String(Math.round(value)))
-  const bar = `${row.isLatency === true ? '≤' : '≥'} ${row.bar.toFixed(1)} ${isMet ? '' : 'MISSED'}`
-  console.log(
-    line([row.name, shown(ours), shown(redis), ratio.toFixed(2), bar, ourCpu.toFixed(2), redisCpu.toFixed(2)]),
-  )
-  for (const peer of peers) await flush(peer.port)
-  return { isMet, redis }
-}
-
-function line(cells: readonly string[]): string {
-  return cells.map((cell, i) => (i === 0 ? cell.padEnd(30) : cell.padStart(13))).join('')
 }
 
 await main()
