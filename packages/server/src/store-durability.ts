@@ -106,5 +106,6 @@ const whatFailed = {
   'write-failed': 'The journal could not be written',
   'sync-failed': 'The journal could not be made durable',
   'segment-failed': 'The next segment of the journal could not be made',
+  'snapshot-failed': 'A snapshot could not be written',
   'slot-failed': 'How far the journal is durable could not be noted',
 } as const

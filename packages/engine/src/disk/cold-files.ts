@@ -63,7 +63,7 @@ export class ColdFiles {
     const { fs, directory } = options
     this.#options = options
     fs.makeDirectory(directory)
-    for (const name of fs.list(directory)) if (NAME.test(name)) fs.remove(`${directory}/${name}`)
+    removeColdFiles(fs, directory)
   }
 
   /** Of all records that are there. */
@@ -244,6 +244,11 @@ export class ColdFiles {
       this.#options.onLeft?.(file.path, error)
     }
   }
+}
+
+/** Removes what an earlier process has left in a directory. */
+export function removeColdFiles(fs: Fs, directory: string): void {
+  for (const name of fs.list(directory)) if (NAME.test(name)) fs.remove(`${directory}/${name}`)
 }
 
 function readWhole({ open, path }: ColdFile, into: Uint8Array, position: number): void {

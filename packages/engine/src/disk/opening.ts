@@ -8,6 +8,8 @@
 import { dirname } from 'node:path'
 import { Databases, type DatabasesOptions } from '../databases.ts'
 import type { Env } from '../env.ts'
+import { openCold, type ColdBudget } from './cold-directory.ts'
+import type { ColdSegments } from './cold-segments.ts'
 import { createDurable, openDurable, type DurableSlots } from './durable-slots.ts'
 import { closeQuietly, type Fs } from './files.ts'
 import { Journal } from './journal.ts'
@@ -26,12 +28,18 @@ export type StoreEvent =
   | { readonly kind: 'loading'; readonly progress: LoadProgress }
   /** Bytes at the end of a file were cut short when the process or the power ended: none of them had been acknowledged. */
   | { readonly kind: 'torn'; readonly tail: TornTail }
+  /** One that `rewrite` began. The journal goes on growing; it is tried again. */
+  | { readonly kind: 'snapshot-failed'; readonly error: Error }
 
 export interface StoreOptions {
   readonly env: Env
   /** Default `always`. */
   readonly fsync?: FsyncPolicy
   readonly databases?: DatabasesOptions
+  /** Streams larger than memory: what is beyond this budget is on disk only. Default: all is in memory. */
+  readonly cold?: ColdBudget
+  /** When snapshots are begun by themselves. Default: never. */
+  readonly rewrite?: RewriteRule
   /** Default 64 MiB. */
   readonly segmentBytes?: number
   /** Default 64 MiB. */
@@ -45,10 +53,18 @@ export interface StoreOptions {
 export interface StoreParts {
   readonly directory: string
   readonly databases: Databases
+/** A snapshot is begun when snapshot and journal have at least so many bytes, and are so much larger than after the last one. */
+export interface RewriteRule {
+  /** As a share of what they were: 1 is twice as large. */
+  readonly growth: number
+  readonly bytesMin: number
+}
+
   readonly journal: Journal
   readonly lock: DirectoryLock
   readonly env: Env
 }
+  readonly cold: ColdSegments | undefined
 
 const MEBIBYTE = 1 << 20
 const SEGMENT_BYTES = 64 * MEBIBYTE
@@ -63,17 +79,24 @@ export async function openDirectory(directory: string, options: StoreOptions): P
   await makeDirectory(fs, directory)
   const lock = await fs.lock(directory)
   try {
-    return await openLocked(directory, lock, options)
+    cold = openCold(fs, directory, options.cold)
+    return await openLocked(directory, { lock, cold }, options)
   } catch (error) {
     await lock.release()
+  let cold: ColdSegments | undefined
     throw error
   }
 }
+    cold?.close()
 
-async function openLocked(directory: string, lock: DirectoryLock, options: StoreOptions): Promise<StoreParts> {
+async function openLocked(
+  directory: string,
+  { lock, cold }: Pick<StoreParts, 'lock' | 'cold'>,
+  options: StoreOptions,
+): Promise<StoreParts> {
   const { env } = options
   const { fs } = env
-  const databases = new Databases(options.databases)
+  const databases = new Databases({ ...options.databases, ...(cold === undefined ? {} : { cold }) })
   const recovered = await load(directory, databases, options)
   for (const tail of recovered?.journal.torn ?? []) options.onEvent?.({ kind: 'torn', tail })
   // A name of the manifest that was read may not be durable yet, and the one before it may need what this one does not.
@@ -93,7 +116,7 @@ async function openLocked(directory: string, lock: DirectoryLock, options: Store
     slots,
     onEvent: (event) => options.onEvent?.(event),
   })
-  return { directory, databases, journal, lock, env }
+  return { directory, databases, cold, journal, lock, env }
 }
 
 /** Makes a directory, and its name durable: a crash may have come between the two last time. */

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { append } from '../append.ts'
 import { nodeEnv } from '../env.ts'
+import type { Fs } from './files.ts'
 import { stateText } from './state-text.ts'
 import { Store, type StoreEvent, type StoreOptions } from './store.ts'
 
@@ -112,4 +113,83 @@ it('writes a snapshot while changes go on, lets go of the journal before it, and
   expect(readdirSync(directory).filter((name) => name.endsWith('.rdb'))).toHaveLength(1)
   store.abandon()
   expect(stateText((await open()).databases)).toEqual(before)
+})
+
+it('begins a snapshot by itself when the journal has grown, and not before', async () => {
+  const store = await open({ rewrite: { growth: 1, bytesMin: 20_000 } })
+  const began = new Promise<void>((resolve) => {
+    const look = (): void => (store.snapshotInfo.runningSinceMs === undefined ? void setImmediate(look) : resolve())
+    look()
+  })
+  while (store.bytes < 15_000) {
+    add(store, 'x'.repeat(500))
+    await store.whenSafe()
+  }
+  expect(store.snapshotInfo).toMatchObject({ count: 0, runningSinceMs: undefined })
+  while (store.bytes < 20_000) {
+    add(store, 'x'.repeat(500))
+    await store.whenSafe()
+  }
+  await began
+  await store.close()
+  expect(store.snapshotInfo.count + Number(store.snapshotInfo.lastFailed === true)).toBe(1)
+  const again = await open({ rewrite: { growth: 1, bytesMin: 1 } })
+  while (again.bytes < again.baseBytes * 1.5) {
+    add(again, 'x'.repeat(500))
+    await again.whenSafe()
+  }
+  expect(again.snapshotInfo).toMatchObject({ count: 0, lastFailed: undefined, runningSinceMs: undefined })
+})
+
+it('tells that a snapshot which it has begun failed, and goes on without', async () => {
+  const full = Object.assign(new Error('ENOSPC: no space left on device, open'), { code: 'ENOSPC' })
+  const fs: Fs = {
+    ...nodeEnv.fs,
+    open: (path, mode) => {
+      if (path.endsWith('.rdb.tmp')) throw full
+      return nodeEnv.fs.open(path, mode)
+    },
+  }
+  let tell: () => void = () => undefined
+  const told = new Promise<void>((resolve) => (tell = resolve))
+  const store = await open({
+    env: { ...nodeEnv, fs },
+    rewrite: { growth: 1, bytesMin: 1 },
+    onEvent: (event) => {
+      events.push(event)
+      if (event.kind === 'snapshot-failed') tell()
+    },
+  })
+  add(store, 'x'.repeat(500))
+  await store.whenSafe()
+  await told
+  for (let i = 0; i < 50; i++) {
+    add(store, 'x'.repeat(500))
+    await store.whenSafe()
+  }
+  expect(events.filter(({ kind }) => kind === 'snapshot-failed')).toHaveLength(1)
+  expect(store.snapshotInfo).toMatchObject({ count: 0, lastFailed: true })
+  expect(store.refusal).toBeUndefined()
+})
+
+it('keeps a stream on disk that is larger than its budget, and empties that place at each opening', async () => {
+  const budget = { memoryBytes: 4 << 20, fileBytes: 1 << 20 }
+  const store = await open({ cold: budget })
+  for (let i = 0; i < 10_000; i++) add(store, `number ${i} ${'x'.repeat(1000)}`)
+  await store.whenSafe()
+  expect(store.cold!.info()).toMatchObject({ failure: undefined })
+  expect(store.cold!.info().spills).toBeGreaterThan(3)
+  const before = stateText(store.databases)
+  await store.close()
+  expect(readdirSync(join(directory, 'cold'))).toEqual([])
+  const again = await open({ cold: budget })
+  expect(stateText(again.databases)).toEqual(before)
+  expect(again.cold!.info().residentBytes).toBeLessThan(4 << 20)
+  // Somebody who is locked out leaves the files to who is in.
+  await expect(Store.open(directory, { env: nodeEnv, cold: budget })).rejects.toMatchObject({ code: 'LOCKED' })
+  expect(stateText(again.databases)).toEqual(before)
+  again.abandon()
+  writeFileSync(join(directory, 'cold', 'cold-000007'), 'of a process that was killed')
+  await (await open()).whenSafe()
+  expect(readdirSync(join(directory, 'cold'))).toEqual([])
 })

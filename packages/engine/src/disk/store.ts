@@ -13,16 +13,19 @@ import type { CancelTimer, Env } from '../env.ts'
 import { EngineError } from '../errors.ts'
 import type { FrozenDatabases } from '../frozen-databases.ts'
 import { ChangeWriter } from './change-writer.ts'
+import type { ColdSegments } from './cold-segments.ts'
 import type { Journal } from './journal.ts'
 import type { FsyncPolicy, Refusal } from './journal-options.ts'
 import type { DirectoryLock } from './lock.ts'
-import { openDirectory, type StoreOptions, type StoreParts } from './opening.ts'
+import { openDirectory, type RewriteRule, type StoreEvent, type StoreOptions, type StoreParts } from './opening.ts'
 import { removeQuietly, snapshotName, writeSnapshot } from './snapshot.ts'
 
-export type { StoreEvent, StoreOptions } from './opening.ts'
+export type { RewriteRule, StoreEvent, StoreOptions } from './opening.ts'
 
 /** A group of changes that grows beyond is written in several frames. */
 const PAYLOAD_BYTES_MAX = 1 << 20
+/** After a snapshot that failed none is begun by itself for so long. */
+const REWRITE_REST_MS = 5000
 
 export interface SnapshotInfo {
   /** When the last one that succeeded was begun; undefined: none has. */
@@ -49,6 +52,8 @@ const SAFE = Promise.resolve()
 export class Store {
   readonly databases: Databases
   readonly directory: string
+  /** What is on disk only; undefined: all is in memory. */
+  readonly cold: ColdSegments | undefined
   /** Called when `safeSeq` or `refusal` has changed. */
   onChange: () => void = () => undefined
   readonly #env: Env
@@ -56,6 +61,9 @@ export class Store {
   readonly #lock: DirectoryLock
   readonly #writer = new ChangeWriter()
   readonly #unsubscribe: () => void
+  readonly #rewrite: RewriteRule | undefined
+  readonly #onEvent: (event: StoreEvent) => void
+  #rewriteRests = false
   readonly #waiting: { readonly seq: number; readonly batch: Batch }[] = []
   #batch: Batch | undefined = undefined
   #cancelCommit: CancelTimer | undefined = undefined
@@ -72,9 +80,12 @@ export class Store {
   #baseBytes: number
   #isClosing = false
 
-  private constructor({ directory, databases, journal, lock, env }: StoreParts) {
+  private constructor({ directory, databases, cold, journal, lock, env }: StoreParts, options: StoreOptions) {
     this.directory = directory
     this.databases = databases
+    this.cold = cold
+    this.#rewrite = options.rewrite
+    this.#onEvent = options.onEvent ?? (() => undefined)
     this.#journal = journal
     this.#lock = lock
     this.#env = env
@@ -91,7 +102,7 @@ export class Store {
    * durable are damaged or missing; `NEWER_FORMAT`; `UNAVAILABLE`: the disk does not do what it should.
    */
   static async open(directory: string, options: StoreOptions): Promise<Store> {
-    return new Store(await openDirectory(directory, options))
+    return new Store(await openDirectory(directory, options), options)
   }
 
   /** Everything up to this frame is as safe as the policy promises. */
@@ -128,6 +139,7 @@ export class Store {
       this.#writer.clear()
       this.#hasOpenGroup = false
       this.#journal.commit()
+      this.#rewriteWhenGrown()
     }
     return this.#journal.seq
   }
@@ -196,6 +208,7 @@ export class Store {
       await this.#journal.close()
     } finally {
       this.#reject('the store was closed')
+      this.cold?.close()
       await this.#lock.release()
     }
   }
@@ -207,6 +220,7 @@ export class Store {
     this.#cancelCommit?.()
     this.#journal.abandon()
     this.#reject('the store was abandoned')
+    this.cold?.close()
     void this.#lock.release()
   }
 
@@ -236,6 +250,20 @@ export class Store {
     } finally {
       frozen?.release()
     }
+  }
+
+  #rewriteWhenGrown(): void {
+    const rule = this.#rewrite
+    if (rule === undefined || this.#rewriteRests || this.#isClosing) return
+    if (this.#snapshot.runningSinceMs !== undefined) return
+    const { bytes } = this
+    if (bytes < rule.bytesMin || bytes < this.#baseBytes * (1 + rule.growth)) return
+    this.snapshot().catch((error: unknown) => {
+      if (this.#isClosing) return
+      this.#rewriteRests = true
+      this.#env.setBackgroundTimer(REWRITE_REST_MS, () => (this.#rewriteRests = false))
+      this.#onEvent({ kind: 'snapshot-failed', error: error as Error })
+    })
   }
 
   #record(index: number, change: Change | CrossChange): void {
