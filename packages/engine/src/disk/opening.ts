@@ -49,10 +49,6 @@ export interface StoreOptions {
   readonly onEvent?: (event: StoreEvent) => void
 }
 
-/** What an open directory consists of. */
-export interface StoreParts {
-  readonly directory: string
-  readonly databases: Databases
 /** A snapshot is begun when snapshot and journal have at least so many bytes, and are so much larger than after the last one. */
 export interface RewriteRule {
   /** As a share of what they were: 1 is twice as large. */
@@ -60,11 +56,15 @@ export interface RewriteRule {
   readonly bytesMin: number
 }
 
+/** What an open directory consists of. */
+export interface StoreParts {
+  readonly directory: string
+  readonly databases: Databases
+  readonly cold: ColdSegments | undefined
   readonly journal: Journal
   readonly lock: DirectoryLock
   readonly env: Env
 }
-  readonly cold: ColdSegments | undefined
 
 const MEBIBYTE = 1 << 20
 const SEGMENT_BYTES = 64 * MEBIBYTE
@@ -78,16 +78,16 @@ export async function openDirectory(directory: string, options: StoreOptions): P
   const { fs } = options.env
   await makeDirectory(fs, directory)
   const lock = await fs.lock(directory)
+  let cold: ColdSegments | undefined
   try {
     cold = openCold(fs, directory, options.cold)
     return await openLocked(directory, { lock, cold }, options)
   } catch (error) {
+    cold?.close()
     await lock.release()
-  let cold: ColdSegments | undefined
     throw error
   }
 }
-    cold?.close()
 
 async function openLocked(
   directory: string,
