@@ -1,0 +1,79 @@
+/**
+ * Durable adds of one process: a part of durable.ts. Each side has a process of its own and they take turns, as in embedded.ts.
+ *
+ *   embedded-durable.ts   Store in a directory, `always`      awaited │ 1,000 in flight │ appendMany
+ *   embedded-ioredis.ts   ──► redis-server, `appendfsync always`      1,000 in flight │ autopipelined │ pipeline()
+ */
+import { startRedis } from '@millrace/testing'
+import { BenchDirectory } from './durable-peer.ts'
+import { PAGE, SideProcess } from './embedded-side.ts'
+import { median } from './peer.ts'
+
+export interface AddsSettings {
+  readonly runs: number
+  readonly scale: number
+  readonly parent: string | undefined
+}
+
+interface Way {
+  readonly side: 'durable' | 'ioredis'
+  /** As the side calls it. */
+  readonly way: string
+  readonly name: string
+  readonly times: number
+}
+
+const BAR = 5
+
+const ways: readonly Way[] = [
+  { side: 'durable', way: 'in flight', name: 'millrace, 1,000 in flight', times: 400_000 },
+  { side: 'durable', way: 'awaited', name: 'millrace, awaited one by one', times: 4000 },
+  { side: 'durable', way: 'batched', name: 'millrace, appendMany of 1,000', times: 400_000 },
+  { side: 'ioredis', way: 'in flight', name: 'ioredis, 1,000 in flight', times: 100_000 },
+  { side: 'ioredis', way: 'autopipelined', name: 'ioredis, autopipelined', times: 100_000 },
+  { side: 'ioredis', way: 'pipeline', name: 'ioredis, pipeline of 1,000', times: 100_000 },
+  { side: 'ioredis', way: 'awaited', name: 'ioredis, awaited one by one', times: 4000 },
+]
+
+/** How many bars are missed: ours with 1,000 in flight, against the best way of ioredis. */
+export async function addsInProcess({ runs, scale, parent }: AddsSettings): Promise<number> {
+  const ours = new BenchDirectory(parent)
+  const theirs = new BenchDirectory(parent)
+  const redis = await startRedis({
+    args: [
+      '--appendonly',
+      'yes',
+      '--appendfsync',
+      'always',
+      '--auto-aof-rewrite-percentage',
+      '0',
+      '--dir',
+      theirs.path,
+    ],
+  })
+  const sides = {
+    durable: await SideProcess.start('durable', ours.path),
+    ioredis: await SideProcess.start('ioredis', redis.url),
+  }
+  const rates = ways.map((): number[] => [])
+  for (let round = -1; round < runs; round++) {
+    for (const [i, { side, way, times: wanted }] of ways.entries()) {
+      const times = Math.max(PAGE, Math.round((wanted * scale) / PAGE) * PAGE)
+      const { ns } = await sides[side].run(way, times)
+      if (round >= 0) rates[i]!.push(times / (ns / 1e9))
+    }
+  }
+  for (const side of Object.values(sides)) await side.stop()
+  await redis.stop()
+  for (const directory of [ours, theirs]) directory.remove()
+  return report(rates.map(median))
+}
+
+function report(rates: readonly number[]): number {
+  console.log('\ndurable adds in process')
+  for (const [i, { name }] of ways.entries())
+    console.log(`  ${name.padEnd(32)}${Math.round(rates[i]!).toLocaleString('en').padStart(12)} a second`)
+  const ratio = rates[0]! / Math.max(...rates.filter((_, i) => ways[i]!.side === 'ioredis'))
+  console.log(`  ${ratio.toFixed(1)} times the best way of ioredis (bar ${BAR}${ratio >= BAR ? '' : ', MISSED'})`)
+  return ratio >= BAR ? 0 : 1
+}
