@@ -20,6 +20,8 @@ async function workload(seed: number): Promise<CrashWorkload> {
     fsync: POLICIES[random.below(POLICIES.length)]!,
     segmentBytes: [600, 3000, 1 << 20][random.below(3)]!,
     reserveBytes: 0,
+    fillBytes: [0, 700, 3000][random.below(3)]!,
+    syncsInPlace: random.below(3) === 0,
   }
   const work = new CrashWorkload(new SimFs(), random, options)
   const lives = 1 + random.below(3)

@@ -38,7 +38,16 @@ export class DurableSlots {
     this.#view.setBigUint64(12, BigInt(`0x${directory}`), true)
   }
 
-  /** Best effort: throws as a write does, and nothing depends on it. */
+  /** Best effort: nothing depends on it. Returns what went wrong. */
+  tryWrite(position: Position): Error | undefined {
+    try {
+      this.write(position)
+      return undefined
+    } catch (error) {
+      return error as Error
+    }
+  }
+
   write({ segment, offset }: Position): void {
     const view = this.#view
     view.setUint32(4, segment, true)

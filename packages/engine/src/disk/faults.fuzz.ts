@@ -25,8 +25,14 @@ interface Run {
 async function run(seed: number, fault: Fault | undefined): Promise<Run> {
   const random = new Seeded(seed)
   const fsync = POLICIES[random.below(2)]!
-  const segmentBytes = [400, 1 << 20][random.below(2)]!
-  const work = new CrashWorkload(new SimFs(), random, { fsync, segmentBytes, reserveBytes: 2048 })
+  const options = {
+    fsync,
+    segmentBytes: [400, 1 << 20][random.below(2)]!,
+    reserveBytes: 2048,
+    fillBytes: [0, 700][random.below(2)]!,
+    syncsInPlace: random.below(2) === 0,
+  }
+  const work = new CrashWorkload(new SimFs(), random, options)
   if (fault !== undefined) work.fs.inject(fault)
   let wasOpened = false
   try {

@@ -73,3 +73,8 @@ export function closeQuietly(file: OpenFile): void {
     // Nothing that was promised depends on it.
   }
 }
+
+/** Whether a write failed for want of space. */
+export function isFull(error: NodeJS.ErrnoException): boolean {
+  return error.code === 'ENOSPC' || error.code === 'EDQUOT'
+}

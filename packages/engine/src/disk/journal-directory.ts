@@ -4,7 +4,8 @@
 import type { Env } from '../env.ts'
 import { EngineError } from '../errors.ts'
 import type { OpenFile } from './files.ts'
-import { createSegment, segmentHeader } from './journal-file.ts'
+import { fillingAhead } from './fill-ahead.ts'
+import { createSegment, segmentHeader, segmentName } from './journal-file.ts'
 import type { Durable } from './journal-options.ts'
 import { readManifest, writeManifest, type ClosedEnd, type Manifest, type SegmentEntry } from './manifest.ts'
 
@@ -18,13 +19,16 @@ export interface MadeSegment {
 export class JournalDirectory {
   readonly #env: Env
   readonly #path: string
+  readonly #fillBytes: () => number
   #manifest: Manifest
   #nextNumber: number
   #steps: Promise<void> = Promise.resolve()
 
-  constructor(env: Env, path: string, manifest: Manifest) {
+  /** `fillBytes`: how far at most a segment's file is filled ahead. */
+  constructor(env: Env, path: string, manifest: Manifest, fillBytes: () => number) {
     this.#env = env
     this.#path = path
+    this.#fillBytes = fillBytes
     this.#manifest = manifest
     this.#nextNumber = manifest.segments.at(-1)!.number + 1
   }
@@ -51,7 +55,7 @@ export class JournalDirectory {
     const number = this.#nextNumber++
     const fileId = randomWord(this.#env)
     const { bytes, crc } = segmentHeader({ number, fileId, epoch: this.#manifest.epoch })
-    const file = await createSegment(fs, directory, number, bytes)
+    const file = fillingAhead(await createSegment(fs, directory, number, bytes), this.#fillBytes)
     return { entry: { number, fileId }, file, crc }
   }
 
@@ -84,4 +88,10 @@ export class JournalDirectory {
 
 export function randomWord(env: Env): number {
   return Math.floor(env.random() * 2 ** 32)
+}
+
+/** The names of a manifest's files that nobody needs when a snapshot holds what was before a segment. */
+export function filesBefore({ segments, snapshot }: Manifest, segment: number): string[] {
+  const names = segments.filter(({ number }) => number < segment).map(({ number }) => segmentName(number))
+  return snapshot === null ? names : [...names, snapshot.name]
 }

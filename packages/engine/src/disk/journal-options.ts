@@ -30,6 +30,10 @@ export interface JournalOptions {
   readonly segmentBytes: number
   /** With more than this in memory nothing is safe before it is on stable storage: who waits for that, waits. */
   readonly unsyncedBytesMax: number
+  /** How far at most a file is filled with zeros ahead of what is written, with `always`. */
+  readonly fillBytes: number
+  /** A fast disk's syncs may stop the process: nothing else needs it but who waits for them. */
+  readonly syncsInPlace: boolean
   readonly reserve: Reserve
   readonly slots: DurableSlots
   readonly onEvent: (event: JournalEvent) => void

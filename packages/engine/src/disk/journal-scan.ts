@@ -11,6 +11,7 @@
  * Nothing is written here.
  */
 import { EngineError } from '../errors.ts'
+import { endOfUse } from './fill-ahead.ts'
 import { closeQuietly, readBytes, type Fs, type OpenFile } from './files.ts'
 import {
   comparePositions,
@@ -122,7 +123,7 @@ export class JournalScan {
         yield* this.#readClosed(reader, entry, size)
         return false
       }
-      return yield* this.#readOpen(reader, entry, { later, size })
+      return yield* this.#readOpen(reader, entry, later)
     } finally {
       closeQuietly(file)
     }
@@ -140,14 +141,10 @@ export class JournalScan {
     this.#ends.set(entry.number, end)
   }
 
-  *#readOpen(
-    reader: FrameReader,
-    entry: SegmentEntry,
-    { later, size }: { readonly later: readonly SegmentEntry[]; readonly size: number },
-  ): Generator<void, boolean> {
+  *#readOpen(reader: FrameReader, entry: SegmentEntry, later: readonly SegmentEntry[]): Generator<void, boolean> {
     yield* this.#readFrames(reader, entry.number)
-    // Between two open segments the sequence numbers tell whether all is there.
-    if (reader.at === size && later.length > 0) return false
+    // Between two open segments the sequence numbers tell whether all is there; behind the last frame there may be zeros.
+    if (later.length > 0 && reader.endOfUse() === reader.at) return false
     this.#refuseIfDurable(reader, entry.number, later)
     return true
   }
@@ -188,10 +185,11 @@ export class JournalScan {
       const file = openListed(fs, path)
       try {
         const header = readSegmentHeader(file, path)
-        const end = number === position.segment ? this.#end : undefined
-        const offset = end?.position.offset ?? SEGMENT_HEADER_BYTES
-        this.#ends.set(number, { offset, crc: end?.crc ?? header.crc })
-        if (file.size() > offset) this.#torn.push({ path, offset, bytes: file.size() - offset })
+        const last = number === position.segment ? this.#end : undefined
+        const offset = last?.position.offset ?? SEGMENT_HEADER_BYTES
+        this.#ends.set(number, { offset, crc: last?.crc ?? header.crc })
+        const end = endOfUse(file, offset)
+        if (end > offset) this.#torn.push({ path, offset, bytes: end - offset })
       } finally {
         closeQuietly(file)
       }
@@ -279,6 +277,11 @@ class FrameReader {
     this.at += bytes
     this.chain = header.crc
     return header
+  }
+
+  /** Where the zeros begin that end the file, not before `at`. */
+  endOfUse(): number {
+    return endOfUse(this.#file, this.at)
   }
 
   /** Whether something from a place on looks like a frame of this file whose watermark lies beyond the break. */

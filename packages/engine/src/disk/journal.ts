@@ -12,11 +12,12 @@
  *
  * A file whose sync failed is not synced again: its pages may be gone while the system calls them clean.
  */
-import type { CancelTimer, Env } from '../env.ts'
+import type { Env } from '../env.ts'
 import { EngineError } from '../errors.ts'
-import { closeQuietly, writeAll, type OpenFile } from './files.ts'
-import { JournalDirectory, type MadeSegment } from './journal-directory.ts'
-import { SEGMENT_HEADER_BYTES, segmentName } from './journal-file.ts'
+import { closeQuietly, isFull, writeAll, type OpenFile } from './files.ts'
+import { fillingAhead } from './fill-ahead.ts'
+import { filesBefore, JournalDirectory, type MadeSegment } from './journal-directory.ts'
+import { SEGMENT_HEADER_BYTES } from './journal-file.ts'
 import type {
   Cut,
   Durable,
@@ -27,7 +28,9 @@ import type {
   OlderFile,
   Refusal,
 } from './journal-options.ts'
+import { Later, pause } from './later.ts'
 import type { Manifest, SnapshotEntry } from './manifest.ts'
+import { SyncPace } from './sync-pace.ts'
 import { Waits } from './waits.ts'
 import { UnsyncedFrames, type FrameEnd } from './unsynced.ts'
 
@@ -37,7 +40,6 @@ const RETRY_MS_MAX = 10_000
 /** How long a flush waits for the disk. */
 const FLUSH_MS_MAX = 60_000
 const CUT_TRIES = 5
-const FULL_CODES = new Set(['ENOSPC', 'EDQUOT'])
 
 export class Journal {
   policy: FsyncPolicy
@@ -62,19 +64,26 @@ export class Journal {
   #isPreparing = false
   #moves = 0
   #moving: Promise<void> | undefined = undefined
-  #cancelTimer: CancelTimer | undefined = undefined
-  #cancelRetry: CancelTimer | undefined = undefined
+  readonly #nextSync: Later
+  readonly #nextTry: Later
   #isClosed = false
   readonly #waits: Waits
+  readonly #pace: SyncPace
+  readonly #tell: (event: JournalEvent) => void
 
   constructor(start: JournalStart, options: JournalOptions) {
     const entry = start.manifest.segments.at(-1)!
     this.#options = options
     this.#env = options.env
+    this.#tell = options.onEvent
     this.#waits = new Waits(options.env)
+    this.#nextSync = new Later(options.env, EVERY_MS, () => this.#sync())
+    this.#nextTry = new Later(options.env, RETRY_MS, () => this.#retry())
     this.policy = options.policy
-    this.#directory = new JournalDirectory(options.env, options.directory, start.manifest)
-    this.#file = start.file
+    const fillBytes = (): number => (this.policy === 'always' ? options.fillBytes : 0)
+    this.#directory = new JournalDirectory(options.env, options.directory, start.manifest, fillBytes)
+    this.#file = fillingAhead(start.file, fillBytes)
+    this.#pace = new SyncPace(options.syncsInPlace)
     this.#end = { segment: entry.number, fileId: entry.fileId, offset: SEGMENT_HEADER_BYTES, chain: start.crc }
     this.#seq = start.seq
     this.#durable = { segment: entry.number, offset: SEGMENT_HEADER_BYTES, chain: start.crc, seq: start.seq }
@@ -131,8 +140,8 @@ export class Journal {
   /** Writes what was added, and syncs as the policy says. */
   commit(): void {
     this.#write()
-    if (this.policy === 'always' || this.#frames.bytes > this.#options.unsyncedBytesMax) this.#sync()
-    else if (this.policy === 'everysec') this.#syncLater()
+    if (this.#isDurableOnly) this.#sync()
+    else if (this.policy === 'everysec') this.#nextSync.ask()
   }
 
   /** Resolves when all that was added so far is on stable storage. `UNAVAILABLE`: it cannot be now, or takes too long. */
@@ -186,8 +195,7 @@ export class Journal {
       this.#setDurable({ segment: cut.segment, offset: SEGMENT_HEADER_BYTES, chain: cut.chain, seq: cut.seq })
       this.#advance()
     })
-    const old = before.segments.filter(({ number }) => number < cut.segment).map(({ number }) => segmentName(number))
-    return before.snapshot === null ? old : [...old, before.snapshot.name]
+    return filesBefore(before, cut.segment)
   }
 
   /** Ends in order: everything is on stable storage, and where it ends is in the manifest. */
@@ -209,8 +217,8 @@ export class Journal {
   abandon(): void {
     this.#isClosed = true
     this.#waits.wake()
-    this.#cancelTimer?.()
-    this.#cancelRetry?.()
+    this.#nextSync.end()
+    this.#nextTry.end()
     this.#closeUnused([this.#file, this.#next?.file, ...this.#older.map(({ file }) => file)])
     this.#options.slots.close()
   }
@@ -232,42 +240,47 @@ export class Journal {
     return this.#older.find(({ number }) => number === segment)!.file
   }
 
+  get #isDurableOnly(): boolean {
+    return this.policy === 'always' || this.#frames.bytes > this.#options.unsyncedBytesMax
+  }
+
   #advance(): void {
-    const isDurableOnly = this.policy === 'always' || this.#frames.bytes > this.#options.unsyncedBytesMax
-    const safe = isDurableOnly ? this.#durable.seq : this.#written.seq
+    const safe = this.#isDurableOnly ? this.#durable.seq : this.#written.seq
     if (safe <= this.#safeSeq) return
     this.#safeSeq = safe
     this.onChange()
   }
 
-  #syncLater(): void {
-    if (this.#cancelTimer !== undefined || this.#isClosed) return
-    this.#cancelTimer = this.#env.setBackgroundTimer(EVERY_MS, () => {
-      this.#cancelTimer = undefined
-      this.#sync()
-    })
-  }
-
   #sync(): void {
     const isIdle = this.#syncing === undefined && this.#moving === undefined && !this.#isClosed
     if (!isIdle || this.#file === undefined || this.#written.seq === this.#durable.seq) return
+    if (this.#pace.isInPlace && this.#older.length === 0) return this.#syncInPlace(this.#written, this.#file)
     this.#syncing = this.#syncFiles(this.#written, this.#older, this.#file).finally(() => {
       this.#syncing = undefined
       this.#waits.wake()
       // What came meanwhile.
-      if (this.policy === 'always' || this.#frames.bytes > this.#options.unsyncedBytesMax) this.#sync()
-      else if (this.policy === 'everysec' && this.#written.seq > this.#durable.seq) this.#syncLater()
+      if (this.#isDurableOnly) this.#sync()
+      else if (this.policy === 'everysec' && this.#written.seq > this.#durable.seq) this.#nextSync.ask()
     })
   }
 
+  #syncInPlace(target: Durable, file: OpenFile): void {
+    const beganMs = this.#env.nowMs()
+    try {
+      file.syncNow()
+    } catch (error) {
+      return this.#syncFailed(error as Error)
+    }
+    this.#synced(target, beganMs)
+  }
+
   async #syncFiles(target: Durable, older: readonly OlderFile[], file: OpenFile): Promise<void> {
+    const beganMs = this.#env.nowMs()
     try {
       for (const one of older) await one.file.sync()
       await file.sync()
     } catch (error) {
-      if (this.#isClosed) return
-      this.#tell({ kind: 'sync-failed', error: error as Error })
-      this.#startMove(error as Error)
+      if (!this.#isClosed) this.#syncFailed(error as Error)
       return
     }
     if (this.#isClosed) return
@@ -276,18 +289,24 @@ export class Journal {
       this.#directory.setEnd(one.number, one.end)
     }
     this.#older = this.#older.filter((one) => !older.includes(one))
+    this.#synced(target, beganMs)
+  }
+
+  #syncFailed(error: Error): void {
+    this.#tell({ kind: 'sync-failed', error })
+    this.#startMove(error)
+  }
+
+  #synced(target: Durable, beganMs: number): void {
+    this.#pace.note(this.#env.nowMs() - beganMs)
     this.#setDurable(target)
-    try {
-      this.#options.slots.write(target)
-    } catch (error) {
-      this.#tell({ kind: 'slot-failed', error: error as Error })
-    }
     this.#advance()
+    const error = this.#options.slots.tryWrite(target)
+    if (error !== undefined) this.#tell({ kind: 'slot-failed', error })
   }
 
   #setDurable(durable: Durable): void {
-    const isBehind = durable.seq < this.#durable.seq || durable.segment < this.#durable.segment
-    if (isBehind) return
+    if (durable.seq < this.#durable.seq || durable.segment < this.#durable.segment) return
     this.#durable = durable
     this.#frames.release(durable.segment, durable.offset)
   }
@@ -331,29 +350,20 @@ export class Journal {
   }
 
   #writeFailed(error: NodeJS.ErrnoException): void {
-    if (!FULL_CODES.has(error.code ?? '')) {
+    if (!isFull(error)) {
       this.#tell({ kind: 'write-failed', error })
       this.#startMove(error)
       return
     }
-    const wasRefusing = this.#refusal !== undefined
     if (this.#options.reserve.release()) {
+      if (this.#refusal === undefined) this.#tell({ kind: 'disk-full', error })
       this.#refuse({ kind: 'growing', reason: error.message })
-      if (!wasRefusing) this.#tell({ kind: 'disk-full', error })
-      this.#retryLater()
+      this.#nextTry.ask()
       this.#write()
       return
     }
     this.#refuse({ kind: 'all', reason: error.message })
-    this.#retryLater()
-  }
-
-  #retryLater(): void {
-    if (this.#cancelRetry !== undefined || this.#isClosed) return
-    this.#cancelRetry = this.#env.setBackgroundTimer(RETRY_MS, () => {
-      this.#cancelRetry = undefined
-      this.#retry()
-    })
+    this.#nextTry.ask()
   }
 
   /** The disk was full: is there room again? */
@@ -367,7 +377,7 @@ export class Journal {
       if (this.#written.seq === this.#seq && this.#refusal?.kind === 'all') {
         this.#refuse({ kind: 'growing', reason: this.#refusal.reason })
       }
-      this.#retryLater()
+      this.#nextTry.ask()
     }
   }
 
@@ -401,33 +411,31 @@ export class Journal {
       } catch (error) {
         this.#refuse({ kind: 'all', reason: `${cause.message}; a new file: ${(error as Error).message}` })
         this.#tell({ kind: 'segment-failed', error: error as Error })
-        await this.#pause(waitMs)
+        await pause(this.#env, waitMs)
       }
     }
   }
 
   async #moveOnce(): Promise<void> {
-    const made = await this.#directory.createSegment()
+    const { entry, file, crc: chain } = await this.#directory.createSegment()
     this.#moves++
     const { segment, offset, seq } = this.#durable
     const kept = this.#directory.segmentsUpTo(this.#durable)
-    const { entry } = made
     try {
       await this.#directory.write({ segments: [...kept, entry] })
     } catch (error) {
-      closeQuietly(made.file)
+      closeQuietly(file)
       throw error
     }
-    for (const { file } of this.#older) closeQuietly(file)
+    for (const unused of [...this.#older, this.#next]) if (unused !== undefined) closeQuietly(unused.file)
     this.#older = []
-    if (this.#next !== undefined) closeQuietly(this.#next.file)
     this.#next = undefined
-    const end = { segment: entry.number, fileId: entry.fileId, offset: SEGMENT_HEADER_BYTES, chain: made.crc }
+    const end = { segment: entry.number, fileId: entry.fileId, offset: SEGMENT_HEADER_BYTES, chain }
     this.#frames.moveTo(end, { segment, offset })
-    this.#durable = { segment: end.segment, offset: SEGMENT_HEADER_BYTES, chain: made.crc, seq }
+    this.#durable = { segment: end.segment, offset: SEGMENT_HEADER_BYTES, chain, seq }
     this.#written = this.#durable
     this.#end = end
-    this.#file = made.file
+    this.#file = file
   }
 
   /** A file is not closed while it is synced: its number could be another file's by then. */
@@ -437,13 +445,5 @@ export class Journal {
     }
     if (this.#syncing === undefined) close()
     else void this.#syncing.finally(close)
-  }
-
-  #pause(ms: number): Promise<void> {
-    return new Promise((resolve) => void this.#env.setBackgroundTimer(ms, resolve))
-  }
-
-  #tell(event: JournalEvent): void {
-    this.#options.onEvent(event)
   }
 }

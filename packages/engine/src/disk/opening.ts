@@ -44,6 +44,10 @@ export interface StoreOptions {
   readonly segmentBytes?: number
   /** Default 64 MiB. */
   readonly unsyncedBytesMax?: number
+  /** How far at most the journal's file is filled with zeros ahead, with `always`. Default 1 MiB. */
+  readonly fillBytes?: number
+  /** While the disk is fast, syncs stop the process instead of changing threads: for servers. Default false. */
+  readonly syncsInPlace?: boolean
   /** Space kept for when the disk is full. Default 256 KiB; 0: none. */
   readonly reserveBytes?: number
   readonly onEvent?: (event: StoreEvent) => void
@@ -112,6 +116,8 @@ async function openLocked(
     policy: options.fsync ?? 'always',
     segmentBytes: options.segmentBytes ?? SEGMENT_BYTES,
     unsyncedBytesMax: options.unsyncedBytesMax ?? UNSYNCED_BYTES_MAX,
+    fillBytes: options.fillBytes ?? MEBIBYTE,
+    syncsInPlace: options.syncsInPlace ?? false,
     reserve,
     slots,
     onEvent: (event) => options.onEvent?.(event),
@@ -227,10 +233,7 @@ async function openSlots(
     closeQuietly(file)
     throw error
   }
-  try {
-    slots.write({ segment: manifest.segments.at(-1)!.number, offset: SEGMENT_HEADER_BYTES })
-  } catch (error) {
-    options.onEvent?.({ kind: 'slot-failed', error: error as Error })
-  }
+  const error = slots.tryWrite({ segment: manifest.segments.at(-1)!.number, offset: SEGMENT_HEADER_BYTES })
+  if (error !== undefined) options.onEvent?.({ kind: 'slot-failed', error })
   return slots
 }

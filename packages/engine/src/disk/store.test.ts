@@ -5,6 +5,7 @@ import { afterEach, beforeEach, expect, it } from 'vitest'
 import { append } from '../append.ts'
 import { nodeEnv } from '../env.ts'
 import type { Fs } from './files.ts'
+import { endOfUse } from './fill-ahead.ts'
 import { stateText } from './state-text.ts'
 import { Store, type StoreEvent, type StoreOptions } from './store.ts'
 
@@ -68,9 +69,23 @@ it('cuts a torn tail, and tells where', async () => {
   const before = stateText(store.databases)
   store.abandon()
   const path = join(directory, 'journal-000001')
-  writeFileSync(path, Buffer.concat([readFileSync(path), Buffer.from('half a frame')]))
+  const bytes = readFileSync(path)
+  const end = endOfUse(nodeEnv.fs.open(path, 'read'), 0)
+  expect(bytes.subarray(end).equals(Buffer.alloc(bytes.length - end)), 'it is filled ahead').toBe(true)
+  expect(bytes.length).toBeGreaterThan(end)
+  bytes.write('half a frame', end)
+  writeFileSync(path, bytes)
   expect(stateText((await open()).databases)).toEqual(before)
   expect(events.filter(({ kind }) => kind === 'torn')).toMatchObject([{ tail: { path, bytes: 12 } }])
+})
+
+it('takes the zeros that a file is filled ahead with for nothing, when it was left', async () => {
+  const store = await open()
+  add(store, 'whole')
+  await store.whenSafe()
+  store.abandon()
+  await open()
+  expect(events.filter(({ kind }) => kind === 'torn')).toEqual([])
 })
 
 it('refuses a journal whose durable part is damaged, and names the place', async () => {
