@@ -2,29 +2,50 @@
  * Where a program begins.
  *
  *   connect()                                        the embedded engine, in this process's memory
+ *   connect('./data')  'file:///var/data'            the embedded engine, in a directory that it alone has
  *   connect('redis://host:6379')  'rediss://…'       a Redis, Valkey or Dragonfly; a Cluster if the server is part of one
  *   connect('redis://a:1,redis://b:2')  ['redis://…']  a Redis Cluster through any of these nodes
  */
 
+import { type ConnectTarget, readTarget } from './connect-target.ts'
 import { EmbeddedBackend } from './embedded-backend.ts'
+import { type DirectoryEvent, type DirectoryOptions, openDirectory } from './embedded-directory.ts'
 import { StreamError } from './errors.ts'
 import { Millrace } from './millrace.ts'
 import { RedisBackend, type RedisBackendOptions } from './redis-backend.ts'
+import type { ClientEvent } from './redis-client.ts'
 
-export type ConnectOptions = RedisBackendOptions
+export interface ConnectOptions extends Omit<RedisBackendOptions, 'onEvent'>, DirectoryOptions {
+  readonly onEvent?: (event: ClientEvent | DirectoryEvent) => void
+}
 
 /**
- * Rejects with `UNAVAILABLE` when no connection stands after `connectMs` (5 s), with `BAD_ARGUMENT` for a URL it
- * does not know. The options are those of a connection; the embedded engine needs none.
+ * A server: rejects with `UNAVAILABLE` when no connection stands after `connectMs` (5 s). A directory: with `LOCKED`,
+ * `CORRUPT`, `NEWER_FORMAT` or `UNAVAILABLE` when it cannot be had. Either: with `BAD_ARGUMENT` for a target that could be
+ * meant otherwise. The options are those of a connection (`connectMs` …), of a directory (`fsync`, `memory`), or of both.
  */
-export async function connect(url?: string | readonly string[], options: ConnectOptions = {}): Promise<Millrace> {
-  if (url === undefined) return new Millrace(new EmbeddedBackend())
-  const urls = (typeof url === 'string' ? url.split(',') : url).map((one) => one.trim()).filter((one) => one !== '')
-  if (urls.length === 0) {
-    throw new StreamError(
-      'BAD_ARGUMENT',
-      'Expected redis://host:port, or nothing for the embedded engine, got an empty URL',
-    )
+export async function connect(target?: string | readonly string[], options: ConnectOptions = {}): Promise<Millrace> {
+  const found = readTarget(target)
+  refuseDirectoryOptions(found, options)
+  switch (found.kind) {
+    case 'memory':
+      return new Millrace(new EmbeddedBackend())
+    case 'directory': {
+      const { fsync, memory, onEvent } = options
+      const chosen = { ...(fsync === undefined ? {} : { fsync }), ...(memory === undefined ? {} : { memory }) }
+      return new Millrace(await openDirectory({ path: found.path, onEvent, ...chosen }))
+    }
+    case 'redis':
+      return new Millrace(await RedisBackend.connect(found.urls, options))
   }
-  return new Millrace(await RedisBackend.connect(urls, options))
+}
+
+/** Who asks for durability gets it, or hears that there is none to be had. */
+function refuseDirectoryOptions({ kind }: ConnectTarget, options: ConnectOptions): void {
+  if (kind === 'directory') return
+  const where = kind === 'memory' ? 'memory' : 'a server'
+  for (const name of ['fsync', 'memory'] as const) {
+    if (options[name] === undefined) continue
+    throw new StreamError('BAD_ARGUMENT', `${name}: expected with a directory such as './data', got it with ${where}`)
+  }
 }

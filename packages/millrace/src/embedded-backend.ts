@@ -2,6 +2,7 @@
  * The Backend on the engine in this process: no server, no network.
  *
  *   verb ──► check arguments ──► engine function, now ──► serve the blocked reads ──► set the timers again
+ *                                                                     └─ on a directory: told when it is safe (embedded-safety.ts)
  *
  *   timers   the earliest deadline of a blocked read (keeps the process alive)
  *            the earliest expiry of a stream (does not)
@@ -37,31 +38,41 @@ import * as codec from './embedded-codec.ts'
 import { HotPaths } from './embedded-hot.ts'
 import { inspectStream } from './embedded-inspect.ts'
 import { StreamError } from './errors.ts'
+import { type Effect, Safety } from './embedded-safety.ts'
 import { EmbeddedWaits } from './embedded-waits.ts'
 import { toStreamError } from './embedded-errors.ts'
 
 export interface EmbeddedBackendOptions {
   /** Clock and timers. Default: Node's. */
   readonly env?: engine.Env
+  /** What keeps the data, opened with the same clock; closed with the backend. Default: nothing does. */
+  readonly store?: engine.Store
 }
 
 const COUNT = 100
 const NO_OPTIONS: AddOptions = {}
 
 export class EmbeddedBackend implements Backend {
-  readonly label = 'embedded'
+  readonly label: string
   readonly kind = 'embedded'
   readonly #env: engine.Env
-  readonly #database = new engine.Database()
+  readonly #database: engine.Database
+  /** Undefined: all is in memory, and what has happened can be told at once. */
+  readonly #safety: Safety | undefined
   readonly #waits: EmbeddedWaits
-  readonly #hot = new HotPaths(this.#database)
-  #isClosed = false
+  readonly #hot: HotPaths
+  #closed: Promise<void> | undefined = undefined
   /** The stream of the last plain add and its key: mostly it is the same again. */
   #addedStream = ''
   #addedKey = ''
 
   constructor(options: EmbeddedBackendOptions = {}) {
-    this.#env = options.env ?? engine.nodeEnv
+    const { env = engine.nodeEnv, store } = options
+    this.#env = env
+    this.label = store === undefined ? 'embedded' : 'embedded (on disk)'
+    this.#safety = store && new Safety(store)
+    this.#database = store?.databases.at(0) ?? new engine.Database()
+    this.#hot = new HotPaths(this.#database)
     this.#waits = new EmbeddedWaits(this.#database, this.#env)
   }
 
@@ -73,7 +84,10 @@ export class EmbeddedBackend implements Backend {
     check.checkAdd(stream, fields, options)
     if (options === NO_OPTIONS) {
       const added = this.#addPlain(stream, fields)
-      if (added !== undefined) return added
+      if (added !== undefined) {
+        if (this.#safety !== undefined) await this.#safety.settled('growth')
+        return added
+      }
     }
     const { id, noMkStream, ifLastId, trim, expireMs } = options
     const key = codec.toByteString(stream)
@@ -85,12 +99,11 @@ export class EmbeddedBackend implements Backend {
       ...(ifLastId === undefined ? {} : { ifLastId: codec.toStreamId(ifLastId) }),
       ...(trim === undefined ? {} : { trim: codec.toTrimRule(trim) }),
     }
-    const added = this.#run((nowMs) => {
-      const newId = engine.append(this.#database, entry, nowMs)
-      if (newId !== undefined && expireMs !== undefined) this.#expire(key, expireMs, nowMs)
-      return newId
+    return this.#run('growth', (nowMs) => {
+      const added = engine.append(this.#database, entry, nowMs)
+      if (added !== undefined && expireMs !== undefined) this.#expire(key, expireMs, nowMs)
+      return added && codec.toEntryId(added)
     })
-    return added && codec.toEntryId(added)
   }
 
   async addMany(
@@ -102,7 +115,7 @@ export class EmbeddedBackend implements Backend {
     const { trim, expireMs } = options
     const key = codec.toByteString(stream)
     const batch = { key, entries, trim: trim && codec.toTrimRule(trim) }
-    return this.#run((nowMs) => {
+    return this.#run('growth', (nowMs) => {
       const ids = this.#hot.addMany(batch, nowMs)
       if (ids.length > 0 && expireMs !== undefined) this.#expire(key, expireMs, nowMs)
       return ids
@@ -114,8 +127,9 @@ export class EmbeddedBackend implements Backend {
     const bounds = codec.toBounds(options.from ?? '-', options.to ?? '+')
     const count = options.count ?? Infinity
     const query = { key: codec.toByteString(stream), ...bounds, count, reverse: options.reverse === true }
-    const found = this.#run((nowMs) => (bounds === undefined ? [] : engine.range(this.#database, query, nowMs)))
-    return found.map(codec.toEntry)
+    return this.#run('none', (nowMs) =>
+      bounds === undefined ? [] : engine.range(this.#database, query, nowMs).map(codec.toEntry),
+    )
   }
 
   async read(positions: ReadonlyMap<string, ReadPosition>, options: ReadOptions = {}): Promise<ReadResult> {
@@ -126,8 +140,8 @@ export class EmbeddedBackend implements Backend {
       key: codec.toByteString(stream),
       from: codec.toReadFrom(position),
     }))
-    const fixed = this.#run((nowMs) => engine.fixPositions(this.#database, wanted, nowMs))
-    return await this.#read(options, {
+    const fixed = this.#call((nowMs) => engine.fixPositions(this.#database, wanted, nowMs))
+    return await this.#read('none', options, {
       keys: wanted.map(({ key }) => key),
       isGroupRead: false,
       read: (nowMs) => codec.toReadResult(engine.read(this.#database, fixed, count, nowMs), codec.toEntry),
@@ -138,33 +152,37 @@ export class EmbeddedBackend implements Backend {
     check.checkName('stream', stream)
     check.checkTrim(trim)
     const rule = codec.toTrimRule(trim)
-    return this.#run((nowMs) => engine.trim(this.#database, codec.toByteString(stream), rule, nowMs))
+    return this.#run('change', (nowMs) => engine.trim(this.#database, codec.toByteString(stream), rule, nowMs))
   }
 
   async delete(stream: string, ids: readonly EntryId[]): Promise<number> {
     check.checkName('stream', stream)
     check.checkIds(ids)
     const wanted = ids.map(codec.toStreamId)
-    return this.#run((nowMs) => engine.deleteEntries(this.#database, codec.toByteString(stream), wanted, nowMs))
+    return this.#run('change', (nowMs) =>
+      engine.deleteEntries(this.#database, codec.toByteString(stream), wanted, nowMs),
+    )
   }
 
   async expire(stream: string, afterMs: number): Promise<boolean> {
     check.checkName('stream', stream)
     check.checkInteger('afterMs', afterMs, 0)
     const key = codec.toByteString(stream)
-    return this.#run((nowMs) => this.#expire(key, afterMs, nowMs))
+    return this.#run('change', (nowMs) => this.#expire(key, afterMs, nowMs))
   }
 
   async inspect(stream: string): Promise<StreamInfo | undefined> {
     check.checkName('stream', stream)
-    return this.#run((nowMs) => inspectStream(this.#database, codec.toByteString(stream), nowMs))
+    return this.#run('none', (nowMs) => inspectStream(this.#database, codec.toByteString(stream), nowMs))
   }
 
   async createGroup(stream: string, group: string, options: GroupOptions = {}): Promise<boolean> {
     const from = options.from ?? ('0-0' as EntryId)
     const ref = groupRef(stream, group)
     const create = { from: groupFrom(from), mkStream: options.mkStream !== false }
-    return this.#run((nowMs) => {
+    return this.#run('change', (nowMs) => {
+      // A group that is there takes no space: workers ask for theirs when they begin, also on a full disk.
+      if (this.#safety !== undefined && !this.#hasGroup(ref, nowMs)) this.#safety.admit('growth')
       try {
         engine.createGroup(this.#database, ref, create, nowMs)
         return true
@@ -178,12 +196,12 @@ export class EmbeddedBackend implements Backend {
   async setGroup(stream: string, group: string, from: EntryId | '$'): Promise<void> {
     const ref = groupRef(stream, group)
     const options = { from: groupFrom(from) }
-    this.#run((nowMs) => engine.setGroup(this.#database, ref, options, nowMs), 'GROUP_NOT_FOUND')
+    return this.#run('change', (nowMs) => engine.setGroup(this.#database, ref, options, nowMs), 'GROUP_NOT_FOUND')
   }
 
   async destroyGroup(stream: string, group: string): Promise<boolean> {
     const ref = groupRef(stream, group)
-    return this.#run((nowMs) => {
+    return this.#run('change', (nowMs) => {
       const isThere = this.#database.find(ref.key, nowMs) !== undefined
       return isThere && engine.destroyGroup(this.#database, ref, nowMs)
     })
@@ -191,9 +209,12 @@ export class EmbeddedBackend implements Backend {
 
   async deleteConsumer(stream: string, group: string, consumer: string): Promise<boolean> {
     const ref = consumerRef(stream, group, consumer)
-    return this.#run((nowMs) => {
-      return engine.deleteConsumer(this.#database, ref, { onlyIfIdle: true }, nowMs) !== undefined
-    }, 'GROUP_NOT_FOUND')
+    const onlyIfIdle = { onlyIfIdle: true }
+    return this.#run(
+      'change',
+      (nowMs) => engine.deleteConsumer(this.#database, ref, onlyIfIdle, nowMs) !== undefined,
+      'GROUP_NOT_FOUND',
+    )
   }
 
   async readGroup(
@@ -219,7 +240,7 @@ export class EmbeddedBackend implements Backend {
     const isHistory = query.positions.some(({ from }) => from !== '>')
     const { blockMs, ...unblocked } = options
     const waits = isHistory || blockMs === undefined ? unblocked : options
-    return await this.#read(waits, {
+    return await this.#read('change', waits, {
       keys: query.positions.map(({ key }) => key),
       isGroupRead: true,
       read: (nowMs) => this.#readGroup(query, nowMs),
@@ -228,11 +249,11 @@ export class EmbeddedBackend implements Backend {
 
   async settle(stream: string, group: string, consumer: string, ids: readonly EntryId[]): Promise<readonly EntryId[]> {
     const ref = consumerRef(stream, group, consumer)
-    // What the hot path takes are IDs; whatever else came is looked at by the check.
-    if (Array.isArray(ids) && this.#run((nowMs) => this.#hot.settle(ref, ids, nowMs))) return [...ids]
-    check.checkIds(ids)
-    const what = { ids: ids.map(codec.toStreamId), ifOwner: ref.consumer }
-    return this.#run((nowMs) => {
+    return this.#run('change', (nowMs) => {
+      // What the hot path takes are IDs; whatever else came is looked at by the check.
+      if (Array.isArray(ids) && this.#hot.settle(ref, ids, nowMs)) return [...ids]
+      check.checkIds(ids)
+      const what = { ids: ids.map(codec.toStreamId), ifOwner: ref.consumer }
       engine.requireGroup(this.#database.find(ref.key, nowMs), ref)
       return engine.acknowledge(this.#database, ref, what, nowMs).map(codec.toEntryId)
     })
@@ -249,16 +270,17 @@ export class EmbeddedBackend implements Backend {
       ...(idleMs === undefined ? {} : { idleMs }),
     }
     const ofScan = { count, ...(from === undefined ? {} : { from: codec.toStreamId(from) }) }
-    const result: engine.AutoClaimResult = this.#run((nowMs) =>
-      ids === undefined
-        ? engine.autoClaim(this.#database, ref, { ...ofScan, minIdleMs, justId }, nowMs)
-        : { ...engine.claim(this.#database, ref, { ...ofIds, minIdleMs, justId }, nowMs), next: engine.ID_ZERO },
-    )
-    return {
-      entries: result.entries.map((entry) => ({ ...codec.toDeliveredEntry(entry), deliveries: entry.deliveries })),
-      deleted: result.deleted.map(codec.toEntryId),
-      next: codec.toEntryId(result.next),
-    }
+    return this.#run('change', (nowMs) => {
+      const result: engine.AutoClaimResult =
+        ids === undefined
+          ? engine.autoClaim(this.#database, ref, { ...ofScan, minIdleMs, justId }, nowMs)
+          : { ...engine.claim(this.#database, ref, { ...ofIds, minIdleMs, justId }, nowMs), next: engine.ID_ZERO }
+      return {
+        entries: result.entries.map((entry) => ({ ...codec.toDeliveredEntry(entry), deliveries: entry.deliveries })),
+        deleted: result.deleted.map(codec.toEntryId),
+        next: codec.toEntryId(result.next),
+      }
+    })
   }
 
   async pending(stream: string, group: string, options: PendingOptions = {}): Promise<readonly PendingEntry[]> {
@@ -268,23 +290,39 @@ export class EmbeddedBackend implements Backend {
     const bounds = codec.toBounds(options.from ?? '-', options.to ?? '+')
     const owner = consumer === undefined ? {} : { consumer: codec.toByteString(consumer) }
     const query = { ...bounds, ...owner, minIdleMs, count: bounds === undefined ? 0 : count }
-    return this.#run((nowMs) => engine.pendingEntries(this.#database, ref, query, nowMs)).map((entry) => ({
-      id: codec.toEntryId(entry.id),
-      consumer: codec.fromByteString(entry.consumer),
-      idleMs: entry.idleMs,
-      deliveries: entry.deliveries,
-    }))
+    return this.#run('none', (nowMs) =>
+      engine.pendingEntries(this.#database, ref, query, nowMs).map((entry) => ({
+        id: codec.toEntryId(entry.id),
+        consumer: codec.fromByteString(entry.consumer),
+        idleMs: entry.idleMs,
+        deliveries: entry.deliveries,
+      })),
+    )
   }
 
+  /** What was asked before is answered. `UNAVAILABLE`: on a directory, not all of it could be made durable. */
   async close(): Promise<void> {
-    if (this.#isClosed) return
-    this.#isClosed = true
+    this.#closed ??= this.#close()
+    return await this.#closed
+  }
+
+  async #close(): Promise<void> {
     this.#waits.close()
+    try {
+      await this.#safety?.close()
+    } catch (error) {
+      throw toStreamError(error, 'STREAM_NOT_FOUND')
+    }
+  }
+
+  #hasGroup(ref: engine.GroupRef, nowMs: number): boolean {
+    return this.#database.find(ref.key, nowMs)?.group(ref.group) !== undefined
   }
 
   /** Hot: written out, since a closure for `#run` would be made for each entry. */
   #addPlain(stream: string, fields: readonly FieldValue[]): EntryId | undefined {
-    if (this.#isClosed) throw closedError()
+    if (this.#closed !== undefined) throw closedError()
+    this.#safety?.admit('growth')
     if (stream !== this.#addedStream) {
       this.#addedStream = stream
       this.#addedKey = codec.toByteString(stream)
@@ -313,9 +351,17 @@ export class EmbeddedBackend implements Backend {
     return engine.expireAt(this.#database, key, Math.min(nowMs + afterMs, Number.MAX_SAFE_INTEGER), nowMs)
   }
 
-  /** One engine call as a verb: now, all of it, then whoever waited for it. */
-  #run<T>(call: (nowMs: number) => T, missingKey: 'STREAM_NOT_FOUND' | 'GROUP_NOT_FOUND' = 'STREAM_NOT_FOUND'): T {
-    if (this.#isClosed) throw closedError()
+  /** One engine call as a verb; on a directory its outcome is told when it is safe. It has been called when this returns. */
+  #run<T>(effect: Effect, call: (nowMs: number) => T, missingKey: MissingKey = 'STREAM_NOT_FOUND'): T | Promise<T> {
+    if (this.#safety === undefined) return this.#call(call, missingKey)
+    this.#requireOpen()
+    this.#safety.admit(effect)
+    return this.#safety.run(effect, () => this.#call(call, missingKey))
+  }
+
+  /** Now, all of it, then whoever waited for it. */
+  #call<T>(call: (nowMs: number) => T, missingKey: MissingKey = 'STREAM_NOT_FOUND'): T {
+    this.#requireOpen()
     const nowMs = this.#env.nowMs()
     try {
       return call(nowMs)
@@ -326,16 +372,30 @@ export class EmbeddedBackend implements Backend {
     }
   }
 
-  async #read<E>(
-    options: ReadOptions,
-    reading: { keys: readonly string[]; isGroupRead: boolean; read: (nowMs: number) => ReadResult<E> },
-  ): Promise<ReadResult<E>> {
+  async #read<E>(effect: Effect, options: ReadOptions, reading: Reading<E>): Promise<ReadResult<E>> {
     options.signal?.throwIfAborted()
-    const found = this.#run(reading.read)
     const { blockMs, signal } = options
-    if (found.size > 0 || blockMs === undefined) return found
-    return await this.#waits.wait({ ...reading, signal, blockMs })
+    const wait = (found: ReadResult<E>): ReadResult<E> | Promise<ReadResult<E>> =>
+      found.size > 0 || blockMs === undefined ? found : this.#waits.wait({ ...reading, signal, blockMs })
+    if (this.#safety === undefined) return await wait(this.#call(reading.read))
+    this.#requireOpen()
+    this.#safety.admit(effect)
+    // Nothing may come between the look and the wait.
+    return await this.#safety.run(effect, () => wait(this.#call(reading.read)))
   }
+
+  #requireOpen(): void {
+    if (this.#closed !== undefined) throw closedError()
+  }
+}
+
+type MissingKey = 'STREAM_NOT_FOUND' | 'GROUP_NOT_FOUND'
+
+interface Reading<E> {
+  readonly keys: readonly string[]
+  readonly isGroupRead: boolean
+  /** The read itself, without waiting. */
+  readonly read: (nowMs: number) => ReadResult<E>
 }
 
 function closedError(): StreamError {

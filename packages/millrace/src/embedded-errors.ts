@@ -21,10 +21,9 @@ const codes: Record<EngineErrorCode, StreamErrorCode> = {
   SET_ID_BELOW_LAST_ENTRY: 'ID_TOO_SMALL',
   SET_ID_BELOW_MAX_DELETED: 'ID_TOO_SMALL',
   SET_ID_BELOW_LENGTH: 'BAD_ARGUMENT',
-  // Of directories: the embedded backend has none, so far.
-  LOCKED: 'UNAVAILABLE',
-  CORRUPT: 'UNAVAILABLE',
-  NEWER_FORMAT: 'UNAVAILABLE',
+  LOCKED: 'LOCKED',
+  CORRUPT: 'CORRUPT',
+  NEWER_FORMAT: 'NEWER_FORMAT',
   UNAVAILABLE: 'UNAVAILABLE',
 }
 

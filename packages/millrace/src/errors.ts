@@ -24,11 +24,17 @@ export type StreamErrorCode =
   | 'WRONG_TYPE'
   /** A consumer still owns pending entries, so it was not deleted. */
   | 'CONSUMER_BUSY'
+  /** Another process, or this one already, has the directory open. */
+  | 'LOCKED'
+  /** Data in a directory that had been safe are damaged or missing: the message names the file and the place. */
+  | 'CORRUPT'
+  /** A newer version wrote the directory, in a format that this one does not know. */
+  | 'NEWER_FORMAT'
   /** The backend refuses writes because its memory is full. */
   | 'OUT_OF_MEMORY'
-  /** The connection was lost before the reply came: the call may or may not have happened. */
+  /** The connection was lost before the reply came, or the disk did not take the change: it may or may not have happened. */
   | 'OUTCOME_UNKNOWN'
-  /** The backend could not be reached in time; the call did not happen. */
+  /** The backend could not be reached in time, or its disk takes nothing now; the call did not happen. */
   | 'UNAVAILABLE'
   /** The backend was closed. */
   | 'CLOSED'

@@ -11,6 +11,7 @@ export {
   type WorkerEvent,
   type WorkerOptions,
 } from './worker.ts'
+export type { DirectoryEvent, DirectoryOptions } from './embedded-directory.ts'
 export { StreamError, type StreamErrorCode } from './errors.ts'
 export { EmbeddedBackend } from './embedded-backend.ts'
 export { RedisBackend, type RedisBackendOptions } from './redis-backend.ts'
