@@ -67,6 +67,7 @@ export type Change =
 export type KeyChange =
   | StreamCreated
   | StringSet
+  | KeyRestored
   /** The value and its expiry are now under `to`, in place of whatever was there; `key` is another one, and free. */
   | { readonly kind: 'key-renamed'; readonly key: string; readonly to: string }
   /** The key expires at `atMs`; undefined: no longer. */
@@ -96,6 +97,16 @@ export interface StringSet {
   readonly key: string
   /** The caller's own bytes, to be copied by who keeps the change. */
   readonly value: Uint8Array
+  /** When the key expires; undefined: not, whatever held before. */
+  readonly expiresAtMs: number | undefined
+}
+
+/** The key holds what a payload of DUMP says, in place of whatever was there. */
+export interface KeyRestored {
+  readonly kind: 'key-restored'
+  readonly key: string
+  /** The caller's own bytes, to be copied by who keeps the change. They can be read: rdb/dump-reader.ts. */
+  readonly payload: Uint8Array
   /** When the key expires; undefined: not, whatever held before. */
   readonly expiresAtMs: number | undefined
 }
@@ -229,7 +240,9 @@ export function copyChange(change: Change | CrossChange): Change | CrossChange {
   if (change.kind === 'entry-added') {
     return { ...change, id: IdCell.copyOf(change.id), fields: copyFields(change.fields) }
   }
-  if (change.kind === 'string-set') return { ...change, value: change.value.slice() }
+  // Not `slice`: a Buffer's shares its bytes.
+  if (change.kind === 'string-set') return { ...change, value: new Uint8Array(change.value) }
+  if (change.kind === 'key-restored') return { ...change, payload: new Uint8Array(change.payload) }
   if (change.kind === 'delivered') return { ...change, lastId: IdCell.copyOf(change.lastId) }
   if (change.kind === 'claimed') return { ...change, ids: change.ids.copy(), counts: change.counts.slice() }
   if (change.kind === 'acknowledged' || change.kind === 'pending-dropped') return { ...change, ids: change.ids.copy() }

@@ -261,6 +261,9 @@ export class Database {
       case 'string-set':
         this.#keyspace.put(change.key, StringValue.of(change.value), change.expiresAtMs)
         return
+      case 'key-restored':
+        this.#keyspace.restore(change.key, change.payload, change.expiresAtMs)
+        return
       case 'key-removed':
         this.#keyspace.remove(change.key)
         return

@@ -10,8 +10,9 @@ import { createConsumer, createGroup, deleteConsumer } from './group-commands.ts
 import { formatId, ID_ZERO } from './id.ts'
 import { appendOnce, expireIids } from './idempotency.ts'
 import { fullStreamInfo } from './info.ts'
-import { expireAt, flush, removeKey, renameKey } from './keys.ts'
+import { expireAt, flush, removeKey, renameKey, restoreKey } from './keys.ts'
 import { negativeAcknowledge } from './nack.ts'
+import { dumpValue } from './rdb/dump-writer.ts'
 import { readGroup } from './read-group.ts'
 import { fixPositions, length, read } from './read-range.ts'
 import { getString, setString } from './strings.ts'
@@ -35,6 +36,11 @@ const get = (index: number, key: string, nowMs = 0): string | undefined => {
 }
 const add = (index: number, key: string, ms: number): void =>
   void append(databases.at(index), { key, fields: [bytes('f'), bytes(`v${ms}`)] }, ms)
+
+function restoreText(key: string): void {
+  set(1, 'text', 'v')
+  restoreKey(databases.at(0), { key, payload: dumpValue(databases.at(1).peek('text')!) }, 1)
+}
 
 function refusal(run: () => unknown): string {
   try {
@@ -380,6 +386,15 @@ describe('who waits for a key in a database', () => {
     expect(after(run)).toEqual(['plain served', 'group NO_GROUP'])
   })
 
+  it('is served when one is restored over it', () => {
+    add(1, 'x', 5)
+    const payload = dumpValue(databases.at(1).peek('x')!)
+    expect(after(() => restoreKey(databases.at(0), { key: 's', payload }, 1))).toEqual([
+      'plain served',
+      'group NO_GROUP',
+    ])
+  })
+
   it('is served when one is swapped in', () => {
     add(1, 's', 5)
     expect(after(() => databases.swap(1, 0, 1))).toEqual(['plain served', 'group NO_GROUP'])
@@ -397,6 +412,7 @@ describe('who waits for a key in a database', () => {
     ['flushed', () => void flush(databases.at(0)), 'NO_GROUP'],
     ['swapped away', () => databases.swap(0, 1, 1), 'NO_GROUP'],
     ['set to a string', () => set(0, 's', 'v'), 'WRONG_TYPE'],
+    ['restored as a string', () => restoreText('s'), 'WRONG_TYPE'],
   ])('gets an error for a group when the key is %s; a plain read waits on', (_, run, code) => {
     expect(after(run)).toEqual([`group ${code}`])
     expect(waiters.size).toBe(1)

@@ -152,7 +152,9 @@ export {
   randomKey,
   removeKey,
   renameKey,
+  restoreKey,
   scan,
+  type RestoredKey,
   type ScanResult,
 } from './keys.ts'
 export { getString, setString, type NewString } from './strings.ts'

@@ -3,7 +3,8 @@ import { append, deleteEntries, trim } from './append.ts'
 import { copyChange, type Change } from './change.ts'
 import { Database } from './database.ts'
 import { EngineError } from './errors.ts'
-import { expireAt, flush, keyMemoryBytes, persist, randomKey, removeKey, renameKey, scan } from './keys.ts'
+import { expireAt, flush, keyMemoryBytes, persist, randomKey, removeKey, renameKey, restoreKey, scan } from './keys.ts'
+import { dumpValue } from './rdb/dump-writer.ts'
 import { length, range } from './read-range.ts'
 import { getString, setString } from './strings.ts'
 
@@ -97,7 +98,80 @@ describe('a string', () => {
   })
 })
 
+describe('a restored key', () => {
+  const dumped = (key: string): Uint8Array => dumpValue(database.value(key, 0)!)
+
+  it('holds what was dumped, in place of what was there, and expires when it is told to', () => {
+    add('s')
+    set('k', 'v', 50)
+    const payload = dumped('s')
+    add('s', 2)
+    restoreKey(database, { key: 'k', payload }, 10)
+    expect([length(database, 'k', 10), database.expiresAtMs('k')]).toEqual([1, undefined])
+    restoreKey(database, { key: 's', payload, expiresAtMs: 99 }, 10)
+    expect([length(database, 's', 10), database.expiresAtMs('s')]).toEqual([1, 99])
+    restoreKey(database, { key: 'k', payload: dumpValue(database.value('s', 10)!) }, 99)
+    expect([length(database, 's', 99), length(database, 'k', 99)]).toEqual([0, 1])
+  })
+
+  it('is gone at once with an expiry that has passed, together with what was there', () => {
+    set('k', '1')
+    const payload = dumped('k')
+    changes.length = 0
+    restoreKey(database, { key: 'k', payload, expiresAtMs: 10 }, 10)
+    restoreKey(database, { key: 'new', payload, expiresAtMs: 10 }, 10)
+    expect([database.keyCount, changes.map(({ kind }) => kind)]).toEqual([0, ['key-removed']])
+  })
+
+  it('is not there when the payload is refused, and what was there stays', () => {
+    set('k', '1')
+    const payload = dumped('k')
+    payload[1]! ^= 1
+    changes.length = 0
+    for (const key of ['k', 'new']) {
+      expect(refusal(() => restoreKey(database, { key, payload }, 0))).toBe('CORRUPT')
+      expect(refusal(() => restoreKey(database, { key, payload, expiresAtMs: -1 }, 0))).toBe('CORRUPT')
+    }
+    expect(refusal(() => restoreKey(database, { key: 'k', payload, expiresAtMs: 0.5 }, 0))).toBe('BAD_ARGUMENT')
+    expect([get('k'), database.keyCount, changes]).toEqual(['1', 1, []])
+  })
+
+  it('is kept by whoever copies the change, as a string is, whatever becomes of the bytes', () => {
+    add('s')
+    const [payload, value] = [Buffer.from(dumped('s')), Buffer.from('before')]
+    restoreKey(database, { key: 'k', payload }, 0)
+    setString(database, { key: 'text', value }, 0)
+    for (const given of [payload, value]) given.fill(1)
+    const again = new Database()
+    for (const change of changes) again.apply(change)
+    expect(range(again, { key: 'k' }, 0)).toEqual(range(database, { key: 's' }, 0))
+    expect(getString(again, 'text', 0)).toEqual(getString(database, 'text', 0))
+  })
+
+  it('touches who watches it', () => {
+    add('s')
+    const watches = ['s', 'k', 'other'].map((key) => database.watch(key, 0))
+    for (const key of ['s', 'k']) restoreKey(database, { key, payload: dumped('s') }, 0)
+    expect(watches.map((watch) => watch.isDirty(0))).toEqual([true, true, false])
+  })
+})
+
 describe('the memory account', () => {
+  it('includes what was restored, until it is replaced', () => {
+    add('s')
+    set('k', 'x'.repeat(5000))
+    const payload = dumpValue(database.value('k', 0)!)
+    removeKey(database, 'k', 0)
+    const before = database.memoryBytes
+    restoreKey(database, { key: 'k', payload }, 0)
+    restoreKey(database, { key: 's', payload: dumpValue(database.value('s', 0)!) }, 0)
+    expect(database.memoryBytes).toBe(keyMemoryBytes(database, 'k', 0)! + keyMemoryBytes(database, 's', 0)!)
+    expect(database.memoryBytes).toBeGreaterThan(before + 5000)
+    restoreKey(database, { key: 'k', payload: dumpValue(database.value('s', 0)!) }, 0)
+    removeKey(database, 'k', 0)
+    expect(database.memoryBytes).toBe(keyMemoryBytes(database, 's', 0))
+  })
+
   it('includes strings, and is empty again when all keys are gone', () => {
     set('a', 'x'.repeat(1000), 50)
     add('s')

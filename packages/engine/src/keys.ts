@@ -1,7 +1,8 @@
-/** Keys as a whole, whatever they hold: remove, expire, rename, list. */
+/** Keys as a whole, whatever they hold: remove, expire, rename, restore, list. */
 import type { Database } from './database.ts'
 import { EngineError } from './errors.ts'
 import { keyBytes } from './keyspace.ts'
+import { readDump } from './rdb/dump-reader.ts'
 
 /** DEL. Returns false when there was no such key. */
 export function removeKey(database: Database, key: string, nowMs: number): boolean {
@@ -34,6 +35,30 @@ export function renameKey(database: Database, from: string, to: string, nowMs: n
   // Expired, it goes for that reason and not for this one.
   database.value(to, nowMs)
   database.commit({ kind: 'key-renamed', key: from, to })
+}
+
+export interface RestoredKey {
+  readonly key: string
+  /** What DUMP gave. */
+  readonly payload: Uint8Array
+  /** When the key expires. Default: not. */
+  readonly expiresAtMs?: number | undefined
+}
+
+/**
+ * RESTORE: what the payload says replaces whatever the key holds; with an expiry that has passed the key is gone at once.
+ * `CORRUPT`, `NEWER_FORMAT`, `WRONG_TYPE`: the payload cannot be read (`readDump`), and nothing has changed.
+ */
+export function restoreKey(database: Database, { key, payload, expiresAtMs }: RestoredKey, nowMs: number): void {
+  if (expiresAtMs !== undefined) checkExpiry(expiresAtMs)
+  const before = database.value(key, nowMs)
+  // It is read where it is applied, and that only.
+  if (expiresAtMs === undefined || expiresAtMs > nowMs) {
+    database.commit({ kind: 'key-restored', key, payload, expiresAtMs })
+    return
+  }
+  readDump(payload)
+  if (before !== undefined) database.commit({ kind: 'key-removed', key, reason: 'deleted' })
 }
 
 /** RANDOMKEY: any key, each as likely as the other; `random` gives numbers from 0 (included) to 1 (excluded). */

@@ -16,6 +16,7 @@ import type { ColdSegments } from './disk/cold-segments.ts'
 import type { Freezer } from './freezer.ts'
 import { Meter } from './meter.ts'
 import type { IdempotencySettings } from './producers.ts'
+import { readDump } from './rdb/dump-reader.ts'
 import { Stream } from './stream.ts'
 import type { StringValue } from './string-value.ts'
 
@@ -114,6 +115,13 @@ export class Keyspace {
     this.#freezer.leaveOut(stream)
     if (idempotency !== undefined) stream.ensureProducers().settings = idempotency
     this.put(key, stream, undefined)
+  }
+
+  /** Puts the value of a dumped payload under a key, in place of whatever is there; nothing when it is refused. */
+  restore(key: string, payload: Uint8Array, expiresAtMs: number | undefined): void {
+    const value = readDump(payload, () => new Stream(undefined, this.#cold))
+    this.#freezer.leaveOut(value)
+    this.put(key, value, expiresAtMs)
   }
 
   /** Puts a value under a key, in place of whatever is there. */

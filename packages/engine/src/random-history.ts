@@ -18,8 +18,9 @@ import { createConsumer, createGroup, deleteConsumer, destroyGroup, setGroup } f
 import { ID_MAX, ID_ZERO, type NewId, type StreamId } from './id.ts'
 import { IdList } from './id-list.ts'
 import { appendOnce, expireIids, recordIid, setIdempotency } from './idempotency.ts'
-import { expireAt, flush, persist, removeKey, renameKey } from './keys.ts'
+import { expireAt, flush, persist, removeKey, renameKey, restoreKey } from './keys.ts'
 import { negativeAcknowledge } from './nack.ts'
+import { dumpValue } from './rdb/dump-writer.ts'
 import { readGroup } from './read-group.ts'
 import { acknowledgeAndDelete, deleteEntriesEx } from './references.ts'
 import type { Seeded } from './seeded.ts'
@@ -209,23 +210,31 @@ export class RandomHistory {
     const { nowMs, databases } = this
     const [database, key, other] = [this.#database(), this.#key(), this.#key()]
     const [from, to] = [this.#index(), this.#index()]
-    const what = this.#below(30)
-    if (what < 8) {
+    const what = this.#below(33)
+    if (what < 3) this.#restore(database, key, other)
+    else if (what < 11) {
       const value = bytes(this.#random.pick(['', 'x', '\xff\0', 'y'.repeat(2000)]))
       const expiry = this.#random.pick([{}, { expiresAtMs: 'keep' as const }, { expiresAtMs: nowMs + this.#expiry() }])
       setString(database, { key, value, ...expiry }, nowMs)
-    } else if (what < 12) expireAt(database, key, nowMs + this.#expiry(), nowMs)
-    else if (what < 14) persist(database, key, nowMs)
-    else if (what < 15) databases.sweep(nowMs, 3)
-    else if (what < 17) removeKey(database, key, nowMs)
-    else if (what < 20) renameKey(database, key, other, nowMs)
-    else if (what < 24) databases.move(key, from, to, nowMs)
-    else if (what < 28)
-      databases.copy({ key, database: from }, { key: other, database: to }, { replace: what < 27 }, nowMs)
-    else if (what < 29) databases.swap(from, to, nowMs)
+    } else if (what < 15) expireAt(database, key, nowMs + this.#expiry(), nowMs)
+    else if (what < 17) persist(database, key, nowMs)
+    else if (what < 18) databases.sweep(nowMs, 3)
+    else if (what < 20) removeKey(database, key, nowMs)
+    else if (what < 23) renameKey(database, key, other, nowMs)
+    else if (what < 27) databases.move(key, from, to, nowMs)
+    else if (what < 31)
+      databases.copy({ key, database: from }, { key: other, database: to }, { replace: what < 30 }, nowMs)
+    else if (what < 32) databases.swap(from, to, nowMs)
     else if (this.#below(4) === 0) flush(database)
     // One node more or less.
     else databases.setNodeLimits({ entriesMax: 1 + this.#below(5), bytesMax: this.#random.pick([0, 300]) })
+  }
+
+  #restore(database: Database, key: string, other: string): void {
+    const value = database.value(key, this.nowMs)
+    if (value === undefined) return
+    const expiry = this.#random.pick([{}, {}, { expiresAtMs: this.nowMs + this.#expiry() - 10 }])
+    restoreKey(this.#database(), { key: other, payload: dumpValue(value), ...expiry }, this.nowMs)
   }
 
   #trimRule(): TrimRule {

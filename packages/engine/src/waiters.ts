@@ -11,7 +11,7 @@
  *   waiting ──served──► done      ──failed──► done      ──timed out──► done      ──cancelled──► done (nothing is told)
  *
  * `serve` is called after a whole command (or transaction), so nobody sees half of one. A new entry makes a key ready
- * for everybody, and so does a stream with entries that appears there in one piece (renamed, copied, moved, swapped); a
+ * for everybody, and so does a stream with entries that appears there in one piece (renamed, copied, moved, swapped, restored); a
  * key or group that vanishes, or becomes a string, only for group readers, who get the error; entries that were given
  * back only for claiming readers. A plain read of a key that vanishes goes on waiting. Nothing is ever served empty:
  * whoever comes too late waits on.
@@ -186,6 +186,7 @@ export class Waiters {
         this.#look(change.key)
         this.#look(change.to)
         return
+      case 'key-restored':
       case 'key-moved':
         this.#look(change.key)
         return

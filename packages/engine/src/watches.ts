@@ -69,6 +69,7 @@ export class Watches {
       case 'entries-trimmed':
       case 'stream-created':
       case 'string-set':
+      case 'key-restored':
       case 'expiry-set':
       case 'key-removed':
       case 'key-moved':

@@ -17,7 +17,7 @@ const RUNS = Number(process.env['MILLRACE_RUNS'] ?? 300)
 const SEED = Number(process.env['MILLRACE_SEED'] ?? Math.floor(Math.random() * 2 ** 31))
 const STEPS = 150
 const DAMAGED_BYTES_MAX = 3000
-const KINDS = 30
+const KINDS = 31
 
 interface Recorded {
   readonly databases: Databases

@@ -60,6 +60,9 @@ function plain([database, change]: Told): unknown {
     return { ...change, database, id: toStreamId(change.id), fields }
   }
   if (change.kind === 'string-set') return { ...change, database, value: Buffer.from(change.value).toString('latin1') }
+  if (change.kind === 'key-restored') {
+    return { ...change, database, payload: Buffer.from(change.payload).toString('latin1') }
+  }
   if (change.kind === 'delivered') return { ...change, database, lastId: toStreamId(change.lastId) }
   if (change.kind === 'claimed') {
     const counts = [...change.counts.subarray(0, change.ids.count)]
@@ -108,6 +111,7 @@ describe('what was written is read', () => {
       ...[undefined, ...TIMES].flatMap((atMs): Told[] => [
         [0, { kind: 'expiry-set', key, atMs }],
         [0, { kind: 'string-set', key, value: text(`\xff\0${atMs}`), expiresAtMs: atMs }],
+        [0, { kind: 'key-restored', key, payload: text(`\xff\0${atMs}`), expiresAtMs: atMs }],
       ]),
     ])
     expectSame([...told, [0, { kind: 'string-set', key: 'empty', value: text(''), expiresAtMs: undefined }]])

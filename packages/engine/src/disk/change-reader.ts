@@ -181,6 +181,11 @@ export class ChangeReader {
         const start = input.skip(input.integer())
         return { kind: 'string-set', key, value: input.bytes.subarray(start, input.at), expiresAtMs }
       }
+      case OP.keyRestored: {
+        const [key, expiresAtMs] = [input.text(), input.time()]
+        const start = input.skip(input.integer())
+        return { kind: 'key-restored', key, payload: input.bytes.subarray(start, input.at), expiresAtMs }
+      }
       case OP.keyRenamed:
         return { kind: 'key-renamed', key: input.text(), to: input.text() }
       case OP.expirySet:

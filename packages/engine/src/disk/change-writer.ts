@@ -267,6 +267,11 @@ export class ChangeWriter {
         out.putTime(change.expiresAtMs)
         out.putBytes(change.value)
         return
+      case 'key-restored':
+        this.#beginKey(OP.keyRestored, change.key)
+        out.putTime(change.expiresAtMs)
+        out.putBytes(change.payload)
+        return
       case 'key-renamed':
         this.#beginKey(OP.keyRenamed, change.key)
         out.putText(change.to)

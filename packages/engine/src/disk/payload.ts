@@ -81,6 +81,7 @@ export const OP = {
   databasesSwapped: 31,
   keyMoved: 32,
   keyCopied: 33,
+  keyRestored: 34,
 } as const
 
 /** Bytes are not a payload that this program reads. Whoever read them from a file knows its name and makes the error of it. */

@@ -17,6 +17,11 @@ import { readStream, streamLayoutOf } from './stream-reader.ts'
 const FOOTER_BYTES = 10
 const CRC_BYTES = 8
 const STRING = 0
+/**
+ * What all compressed strings of a value may become: the longest string that Redis takes. A byte can become 88, and whoever
+ * sends a payload need not mean well.
+ */
+const INFLATED_BYTES_MAX = 2 ** 29
 
 /** The RDB version that a payload was written by; undefined: it is damaged, or no payload. */
 export function dumpVersion(payload: Uint8Array): number | undefined {
@@ -28,22 +33,24 @@ export function dumpVersion(payload: Uint8Array): number | undefined {
 }
 
 /**
- * The value of a payload, a new one. `CORRUPT`: it is damaged, or says what cannot be. `NEWER_FORMAT`: it is of a newer
- * version. `WRONG_TYPE`: a list or another type that is not held here.
+ * The value of a payload, a new one; a stream is what `newStream` made, filled. `CORRUPT`: it is damaged, or says what cannot
+ * be. `NEWER_FORMAT`: it is of a newer version. `WRONG_TYPE`: a list or another type that is not held here.
  */
-export function readDump(payload: Uint8Array): Value {
+export function readDump(payload: Uint8Array, newStream: () => Stream = () => new Stream()): Value {
   const version = dumpVersion(payload)
   if (version === undefined) throw new EngineError('CORRUPT', 'a dumped value has a wrong checksum')
   if (version > RDB_VERSION_MAX) {
     throw new EngineError('NEWER_FORMAT', `a dumped value of RDB version ${version}; up to ${RDB_VERSION_MAX} is read`)
   }
   const source = RdbSource.ofBytes(payload.subarray(0, -FOOTER_BYTES), 'a dumped value')
-  const value = readValue(source, source.byte())
+  source.inflatableBytes = INFLATED_BYTES_MAX
+  const value = readValue(source, newStream)
   if (source.left > 0) source.corrupt(`${source.left} bytes come behind the value`)
   return value
 }
 
-function readValue(source: RdbSource, type: number): Value {
+function readValue(source: RdbSource, newStream: () => Stream): Value {
+  const type = source.byte()
   if (type === STRING) return StringValue.of(readString(source))
   const layout = streamLayoutOf(type)
   if (layout === undefined) {
@@ -51,7 +58,7 @@ function readValue(source: RdbSource, type: number): Value {
     if (name === undefined) refuseType(source, type, '')
     throw new EngineError('WRONG_TYPE', `a dumped value is a ${name}: there are only streams and strings here`)
   }
-  const stream = new Stream()
+  const stream = newStream()
   const reading = readStream(source, layout, stream)
   while (reading.next().done !== true);
   return stream

@@ -28,6 +28,8 @@ export class RdbSource {
   subject = ''
   /** Work done since somebody last looked: roughly the bytes that were read and made. */
   work = 0
+  /** How many bytes compressed strings may still become. */
+  inflatableBytes = Infinity
   /** How many bytes there are. */
   readonly size: number
   /** The window. It is another one after each `need`. */

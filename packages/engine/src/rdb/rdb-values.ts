@@ -135,6 +135,8 @@ function readCompressed(source: RdbSource): Uint8Array {
   if (!canGrow(compressed, length)) {
     source.corrupt(`${compressed} compressed bytes cannot become ${length}`, offset)
   }
+  source.inflatableBytes -= length
+  if (source.inflatableBytes < 0) source.corrupt('compressed strings become more than there is room for', offset)
   source.take(compressed)
   source.work += length
   const into = source.scratchOf(length)
