@@ -70,5 +70,5 @@ function unexpected(came: string, cause?: unknown): StreamError {
 
 /** As it came, but for a password. */
 function shownText(text: string): string {
-  return `'${text.replace(/(^|\/\/)[^/@]*@/, '$1…@').slice(0, SHOWN_MAX)}'`
+  return `'${text.replace(/^([a-z]+:\/*)?.*@/is, '$1…@').slice(0, SHOWN_MAX)}'`
 }

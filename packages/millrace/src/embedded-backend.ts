@@ -374,14 +374,18 @@ export class EmbeddedBackend implements Backend {
 
   async #read<E>(effect: Effect, options: ReadOptions, reading: Reading<E>): Promise<ReadResult<E>> {
     options.signal?.throwIfAborted()
-    const { blockMs, signal } = options
-    const wait = (found: ReadResult<E>): ReadResult<E> | Promise<ReadResult<E>> =>
-      found.size > 0 || blockMs === undefined ? found : this.#waits.wait({ ...reading, signal, blockMs })
-    if (this.#safety === undefined) return await wait(this.#call(reading.read))
+    if (this.#safety === undefined) return this.#readOrWait(options, reading)
     this.#requireOpen()
     this.#safety.admit(effect)
-    // Nothing may come between the look and the wait.
-    return await this.#safety.run(effect, () => wait(this.#call(reading.read)))
+    return await this.#safety.run(effect, () => this.#readOrWait(options, reading))
+  }
+
+  /** Nothing comes between the look and the wait. */
+  #readOrWait<E>(options: ReadOptions, reading: Reading<E>): ReadResult<E> | Promise<ReadResult<E>> {
+    const found = this.#call(reading.read)
+    const { blockMs, signal } = options
+    if (found.size > 0 || blockMs === undefined) return found
+    return this.#waits.wait({ ...reading, signal, blockMs })
   }
 
   #requireOpen(): void {
