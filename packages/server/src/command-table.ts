@@ -22,6 +22,7 @@ import { monitorCommands } from './commands/monitor.ts'
 import { replicationCommands } from './commands/replication.ts'
 import { slowLogCommands } from './commands/slow-log.ts'
 import { connectionCommands } from './commands/connection.ts'
+import { dumpCommands } from './commands/dump.ts'
 import { keyExpiryCommands } from './commands/key-expiry.ts'
 import { keyScanCommands } from './commands/key-scan.ts'
 import { keyCommands } from './commands/keys.ts'
@@ -49,6 +50,7 @@ export const commandFamilies: readonly (readonly Command[])[] = [
   keyExpiryCommands,
   keyScanCommands,
   objectCommands,
+  dumpCommands,
   memoryCommands,
   scriptCommands,
   stringCommands,

@@ -2,7 +2,7 @@
  * Random commands about keys and strings for the differential suite: few keys, so that they meet; odd numbers, options in any
  * order, now and then an argument too many or too few.
  *
- * Left out is what two servers need not have in common: encodings, the order of SCAN, RANDOMKEY, memory, and times that pass
+ * Left out is what two servers need not have in common: encodings, what is dumped, the order of SCAN, RANDOMKEY, memory, and times that pass
  * while the suite runs.
  */
 import type { Args } from './differential-grammar.ts'
@@ -71,6 +71,15 @@ const floats = [
   '0.00000000000000001',
 ]
 const ranges = ['0', '-1', '1', '3', '-3', '100', '-100', '9223372036854775807', '-9223372036854775808', 'abc']
+// What redis-server 7.0 dumps of 'hello', of 10, and of a stream of one entry; and what is no such thing.
+const payloads = [
+  '000568656c6c6f0a006372df766534200a',
+  '00c00a0a006e9f57450eae63bb',
+  '130110000000000000000100000000000000011d1d0000000a0001010001010181660200010201000100018176020401ff0101010101000001' +
+    '000a00ff55ab626ac035db',
+  '00c00a0a006e9f57450eae63bc',
+  '',
+].map((hex) => Buffer.from(hex, 'hex').toString('latin1'))
 const databases = ['0', '1', '1', '2', '15', '16', '-1', 'abc', '99999999999']
 
 export class KeyGrammar {
@@ -153,12 +162,25 @@ export class KeyGrammar {
     const random = this.#random
     const database = (): string => random.pick(databases)
     const copyOptions = [(): string[] => ['REPLACE'], (): string[] => ['DB', database()], (): string[] => ['FOO']]
+    const restoreOptions = ['REPLACE', 'REPLACE', 'ABSTTL', 'IDLETIME 1', 'FREQ 256', 'FREQ 1'].map(
+      (option) => (): string[] => option.split(' '),
+    )
     return [
       [3, () => [random.pick(['DEL', 'UNLINK', 'EXISTS', 'TOUCH']), ...this.#some()]],
       [2, () => ['TYPE', this.#key()]],
       [3, () => [random.pick(['RENAME', 'RENAMENX']), this.#key(), this.#key()]],
       [3, () => ['COPY', this.#key(), this.#key(), ...this.#options(copyOptions)]],
       [2, () => ['MOVE', this.#key(), database()]],
+      [
+        3,
+        () => [
+          'RESTORE',
+          this.#key(),
+          random.pick(['0', ...times]),
+          random.pick(payloads),
+          ...this.#options(restoreOptions),
+        ],
+      ],
       [1, () => ['SWAPDB', database(), database()]],
       [1, () => ['SELECT', random.pick(['0', '0', '1', '2', '16', 'abc'])]],
       [2, () => ['DBSIZE']],

@@ -50,7 +50,17 @@ export function anyExpiry(argument: ExpiryArgument, nowMs: number): number {
   return absoluteMs(argument, numberOf(argument), nowMs)
 }
 
-function numberOf({ request, index }: ExpiryArgument): bigint {
+/** RESTORE's: 0 is none; what would be beyond 64 bits has passed. */
+export function expiryOrNone(argument: Omit<ExpiryArgument, 'command'>, nowMs: number): number | undefined {
+  const value = numberOf(argument)
+  if (value < 0n) throw new ReplyError('ERR Invalid TTL value, must be >= 0')
+  if (value === 0n) return undefined
+  const atMs = value + (argument.unit.isAbsolute ? 0n : BigInt(nowMs))
+  // As Redis, whose sum has become negative.
+  return atMs > INT64_MAX ? 0 : Math.min(Number(atMs), MOMENT_MAX)
+}
+
+function numberOf({ request, index }: Omit<ExpiryArgument, 'command'>): bigint {
   const value = request.bigint(index)
   if (value === undefined) throw new ReplyError(lines.notInteger)
   return value

@@ -81,14 +81,14 @@ MGET k n | MSET k v n v | MSETNX n v m v
 DEL k n | UNLINK k n | EXISTS k n | TOUCH k n | TYPE k | TTL k | PTTL k | EXPIRETIME k | PEXPIRETIME k | EXPIRE k 5
 PEXPIRE k 5 | EXPIREAT k 9999999999 | PEXPIREAT k 9999999999999 | PERSIST k | RENAME k n | RENAMENX k n | COPY k n
 COPY k n DB 3 REPLACE | MOVE k 3 | OBJECT ENCODING k | OBJECT IDLETIME k | OBJECT REFCOUNT k | OBJECT FREQ k
-MEMORY USAGE k | WATCH k n
+MEMORY USAGE k | WATCH k n | DUMP k | RESTORE k 0 payload | RESTORE k 0 payload REPLACE
 `
   .split(/[|\n]/)
   .map((line) => line.trim().split(' '))
   .filter((words) => words.length > 1)
 
 /** They have key specs, but are refused, or answered, before they look at their keys. */
-const withoutTouch = new Set(['dump', 'restore', 'eval', 'eval_ro', 'evalsha', 'evalsha_ro'])
+const withoutTouch = new Set(['eval', 'eval_ro', 'evalsha', 'evalsha_ro'])
 
 it.each(examples)('%s %s %s %s', async (...args: string[]) => {
   const request = Request.of(args)

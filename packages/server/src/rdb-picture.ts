@@ -196,7 +196,7 @@ function mapOf(tree: Tree): Record<string, Tree> {
   return map
 }
 
-function textsOf(tree: Tree): string[] {
+export function textsOf(tree: Tree): string[] {
   return listOf(tree).map(textOf)
 }
 

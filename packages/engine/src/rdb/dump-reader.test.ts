@@ -49,3 +49,13 @@ it('refuses other types, newer ones, newer versions, and what comes behind the v
   expect(codeOf(payload(0, [...text('a'), 0]))).toBe('CORRUPT')
   expect(dumpVersion(new Uint8Array(10))).toBeUndefined()
 })
+
+it('refuses a compressed string that says it becomes more than the longest there is, and makes no room for it', () => {
+  const compressed = 2 ** 29 / 88 + 1000
+  const bytes = Buffer.alloc(1 + 1 + 5 + 5 + Math.ceil(compressed) + 10)
+  bytes.set([0, 0xc3, ...length(Math.ceil(compressed)), ...length(2 ** 29 + 1)])
+  bytes[bytes.length - 10] = 10
+  const before = process.memoryUsage().arrayBuffers
+  expect(() => readDump(withChecksum(bytes))).toThrow('become more than there is room for')
+  expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(2 ** 28)
+})

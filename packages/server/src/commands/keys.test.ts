@@ -143,7 +143,3 @@ it('tells encodings and references as redis-server does', async () => {
   expect(await talk.ask('OBJECT ENCODING s')).toBe('$6 stream')
   expect(await talk.ask('OBJECT ENCODING missing')).toBe('$-1')
 })
-
-it('refuses DUMP and RESTORE with a reason', async () => {
-  expect(await talk.ask('DUMP a')).toBe("-ERR 'DUMP' is not available yet: it comes with snapshots")
-})

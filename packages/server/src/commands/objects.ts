@@ -1,4 +1,4 @@
-/** How a key's value is held: OBJECT, and DUMP and RESTORE, which are refused until there are snapshots. */
+/** How a key's value is held: OBJECT. */
 import type { Value } from '@millrace/engine'
 import type { Request } from '@millrace/protocol'
 import type { Client } from '../client.ts'
@@ -92,45 +92,6 @@ export const objectCommands: readonly Command[] = [
       },
     ],
   },
-  {
-    name: 'dump',
-    summary: 'Return a serialized version of the value stored at the specified key.',
-    since: '2.6.0',
-    complexity:
-      'O(1) to access the key and additional O(N*M) to serialize it, where N is the number of Redis objects composing the value and M their average size. For small string values the time complexity is thus O(1)+O(1*M) where M is small, so simply O(1).',
-    group: 'generic',
-    arity: 2,
-    flags: ['readonly'],
-    categories: ['keyspace'],
-    keys: keyAt(1, 'RO', 'access'),
-    tips: ['nondeterministic_output'],
-    arguments: [{ name: 'key', type: 'key', keySpecIndex: 0 }],
-    differs: 'Refused: it comes with snapshots.',
-    run: refuseSerialized,
-  },
-  {
-    name: 'restore',
-    summary: 'Create a key using the provided serialized value, previously obtained using DUMP.',
-    since: '2.6.0',
-    complexity:
-      'O(1) to create the new key and additional O(N*M) to reconstruct the serialized value, where N is the number of Redis objects composing the value and M their average size. For small string values the time complexity is thus O(1)+O(1*M) where M is small, so simply O(1). However for sorted set values the complexity is O(N*M*log(N)) because inserting values into sorted sets is O(log(N)).',
-    group: 'generic',
-    arity: -4,
-    flags: ['write', 'denyoom'],
-    categories: ['keyspace', 'dangerous'],
-    keys: keyAt(1, 'OW', 'update'),
-    arguments: [
-      { name: 'key', type: 'key', keySpecIndex: 0 },
-      { name: 'ttl', type: 'integer' },
-      { name: 'serialized-value', type: 'string' },
-      { name: 'replace', type: 'pure-token', token: 'REPLACE', since: '3.0.0', isOptional: true },
-      { name: 'absttl', type: 'pure-token', token: 'ABSTTL', since: '5.0.0', isOptional: true },
-      { name: 'seconds', type: 'integer', token: 'IDLETIME', since: '5.0.0', isOptional: true },
-      { name: 'frequency', type: 'integer', token: 'FREQ', since: '5.0.0', isOptional: true },
-    ],
-    differs: 'Refused: it comes with snapshots.',
-    run: refuseSerialized,
-  },
 ]
 
 type StringValue = Extract<Value, { readonly type: 'string' }>
@@ -188,10 +149,6 @@ function valueAt({ database, nowMs }: Client, request: Request): Value | undefin
 
 function help({ reply }: Client): void {
   replyHelp(reply, 'OBJECT', HELP)
-}
-
-function refuseSerialized(_client: Client, request: Request): never {
-  throw new ReplyError(`ERR '${request.text(0).toUpperCase()}' is not available yet: it comes with snapshots`)
 }
 
 const HELP = helpLines(`

@@ -4,6 +4,8 @@ import { requestLimits } from '@millrace/protocol'
 import type { Client } from '../client.ts'
 import { ReplyError } from '../error-lines.ts'
 
+export const STRING_TOO_LONG = 'ERR string exceeds maximum allowed size (proto-max-bulk-len)'
+
 /** Hot: the bytes under a key, to be read only. */
 export function readString(client: Client, key: string): Uint8Array | undefined {
   const value = getString(client.database, key, client.nowMs)
@@ -30,8 +32,12 @@ function storeAndTell({ database, server, databaseIndex, nowMs }: Client, string
   if (expiresAtMs <= nowMs) server.notify('x', 'expired', key, databaseIndex)
 }
 
+/** The longest string there is: what an argument may have. */
+export function stringBytesMax({ options }: Client['server']): number {
+  return options.requestLimits?.bulkBytesMax ?? requestLimits.bulkBytesMax
+}
+
 /** Refuses a string that would be longer than an argument may be. */
 export function checkLength({ server }: Client, bytes: number): void {
-  if (bytes <= (server.options.requestLimits?.bulkBytesMax ?? requestLimits.bulkBytesMax)) return
-  throw new ReplyError('ERR string exceeds maximum allowed size (proto-max-bulk-len)')
+  if (bytes > stringBytesMax(server)) throw new ReplyError(STRING_TOO_LONG)
 }
