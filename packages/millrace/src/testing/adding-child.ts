@@ -20,6 +20,6 @@ for (;;) {
       writeSync(file, `${id}\n`)
       process.stdout.write('.')
     }),
-  )  // With everysec nothing else would ever run: the dots would wait.
+  ) // With everysec nothing else would ever run: the dots would wait.
   await new Promise((resolve) => setImmediate(resolve))
 }
