@@ -27,7 +27,7 @@ import type { Random } from './differential-random.ts'
 import { treeOf, type Tree } from './differential-tree.ts'
 import type { Wire } from './differential-wire.ts'
 
-type Picture = Record<string, Record<string, unknown>>
+export type Picture = Record<string, Record<string, unknown>>
 type Told = Record<string, unknown>
 
 /** Before all times: no key is gone yet. */
