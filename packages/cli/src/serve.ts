@@ -8,7 +8,7 @@
  *
  * Standard output has one line for each listener, when all of them accept; everything else goes to standard error.
  */
-import { Server, spaceCollections, type ServerOptions } from '@millrace/server'
+import { collector, Server, spaceCollections, type ServerOptions } from '@millrace/server'
 import { millraceScripts } from './millrace-scripts.ts'
 
 const FAILED_CLOSE_MS = 1000
@@ -18,7 +18,9 @@ export async function serve(options: ServerOptions): Promise<Server> {
   spaceCollections()
   const ending = new Ending()
   ending.listen()
+  const collect = collector()
   const server = await Server.start({
+    ...(collect === undefined ? {} : { collect }),
     scripts: millraceScripts,
     log: logLine,
     shutdown: () => ending.begin(0),

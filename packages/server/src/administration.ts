@@ -11,6 +11,7 @@ import type { AclLogEntry } from './acl-log.ts'
 import type { Client } from './client.ts'
 import { clientLine } from './client-line.ts'
 import type { Config } from './config.ts'
+import { memoryBudgetOf } from './memory-budget.ts'
 import type { ServerOptions } from './options.ts'
 import type { ServerState } from './server-state.ts'
 
@@ -80,6 +81,7 @@ const connected = new Map<string, (server: ServerState) => void>([
   ['stream-idmp-duration', setIdempotency],
   ['stream-idmp-maxsize', setIdempotency],
   ['notify-keyspace-events', setEvents],
+  ['maxmemory', setMemoryBudget],
 ])
 
 function connect(server: ServerState, name: string): void {
@@ -98,6 +100,10 @@ function setIdempotency({ config, databases }: ServerState): void {
     durationS: config.number('stream-idmp-duration'),
     sizeMax: config.number('stream-idmp-maxsize'),
   })
+}
+
+function setMemoryBudget({ cold, settings }: ServerState): void {
+  if (cold !== undefined) cold.memoryBytes = memoryBudgetOf(settings)
 }
 
 function setEvents({ config, keyspaceEvents }: ServerState): void {

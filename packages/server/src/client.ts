@@ -83,6 +83,8 @@ export class Client {
   lastCommand = ''
   lastActiveMs: number
   #pushes: ReplyWriter | undefined = undefined
+  /** Ends the hold on entries on disk that the reply is to tell. */
+  #letGo: (() => void) | undefined = undefined
 
   constructor(id: number, server: ServerState, connection: Connection) {
     this.id = id
@@ -137,8 +139,12 @@ export class Client {
 
   /** Tells a long reply in steps, the first of them after the command. In EXEC it is told at once. */
   stream(source: ReplySource): void {
-    if (!this.isExecuting) this.source = source
-    else while (!source.next(this.reply, Infinity)) continue
+    if (this.isExecuting) {
+      while (!source.next(this.reply, Infinity)) continue
+      return
+    }
+    this.source = source
+    this.#letGo = this.server.cold?.hold()
   }
 
   /**
@@ -166,9 +172,16 @@ export class Client {
     return this.source === undefined || this.#pushes === undefined ? 0 : this.#pushes.length
   }
 
+  /** Nothing more of a reply in steps will be told. */
+  dropStream(): void {
+    this.source = undefined
+    this.#letGo?.()
+    this.#letGo = undefined
+  }
+
   /** The reply has come to its end: what was held back follows it. */
   endStream(): void {
-    this.source = undefined
+    this.dropStream()
     const pushes = this.#pushes
     if (pushes === undefined) return
     this.#pushes = undefined

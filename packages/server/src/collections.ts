@@ -9,6 +9,7 @@
  * some 96 MB; above, V8 plans as it always does. See docs/decisions/019-fewer-collections.md.
  */
 import { getHeapStatistics, setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 
 /** How much may come before the next collection, and how large a heap is that by V8's plan has as much. */
 const GROWTH_BYTES = 96 * 1024 * 1024
@@ -32,4 +33,12 @@ export function spaceCollections(): NodeJS.Timeout {
 /** In whole hundreds; 0: V8's own plan. */
 function growthPercent(heapBytes: number): number {
   return Math.min(Math.trunc(GROWTH_BYTES / heapBytes) * 100, GROWTH_PERCENT_MAX)
+}
+
+/** Has the garbage of this process collected, at once; undefined: this V8 doesn't do so on demand. */
+export function collector(): (() => void) | undefined {
+  setFlagsFromString('--expose-gc')
+  // A context that is made from now on has it.
+  const collect: unknown = runInNewContext('gc')
+  return typeof collect === 'function' ? () => void Reflect.apply(collect, undefined, []) : undefined
 }

@@ -15,6 +15,7 @@
  *     └──────────close('now'), error, limit───────────────────────────────────────────────────────────────────────────► closed
  */
 import type { Socket } from 'node:net'
+import { EngineError } from '@millrace/engine'
 import { ProtocolError, RequestParser } from '@millrace/protocol'
 import { forget } from './blocking.ts'
 import { Client, type Connection } from './client.ts'
@@ -274,6 +275,10 @@ export class SocketConnection implements Connection, SharedReader {
       this.close('after-reply')
       return
     }
+    // The beginning of the reply may have been sent: there is nothing that the peer could take for an error.
+    if (error instanceof EngineError && client.source !== undefined) {
+      return this.#endFor(`its reply could not be told to its end: ${error.message}`)
+    }
     // Ours, and outside of any command: where this connection's bytes stand is not known any more.
     client.server.log(`A connection failed: ${error instanceof Error ? error.stack : String(error)}`)
     this.close('now')
@@ -418,7 +423,7 @@ export class SocketConnection implements Connection, SharedReader {
     const { server } = client
     client.isClosed = true
     forget(client)
-    client.source = undefined
+    client.dropStream()
     client.transaction.end()
     server.pubSub.leave(client)
     for (const left of server.onLeave) left(client)

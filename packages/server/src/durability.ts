@@ -9,7 +9,7 @@
  * Numbers only grow. What is numbered up to `safeSeq` is as safe as the policy promises: with `always` on stable storage, with
  * the others in the operating system's hands.
  */
-import type { Databases, Env, FsyncPolicy, LoadProgress, Refusal, SnapshotInfo } from '@millrace/engine'
+import type { ColdSegments, Databases, Env, FsyncPolicy, LoadProgress, Refusal, SnapshotInfo } from '@millrace/engine'
 
 /** Of `appendfsync`, whose values are checked where it is set. */
 export function fsyncPolicyOf(text: string): FsyncPolicy {
@@ -35,6 +35,8 @@ export interface DurabilityInfo {
 export interface Durability {
   /** What was in the directory; their changes are recorded from now on. */
   readonly databases: Databases
+  /** What of their streams is on disk only; undefined: all is in memory. */
+  readonly cold: ColdSegments | undefined
   /** Writes what was recorded since the last call, as one group; returns where `safeSeq` has to come for it. */
   commit(): number
   readonly safeSeq: number
@@ -61,6 +63,10 @@ export interface DurabilityStart {
   /** How many databases there are. */
   readonly count: number
   readonly fsync: FsyncPolicy
+  /** The budget for what is in memory; `Infinity`: none, for now. */
+  readonly memoryBytes: number
+  /** Has the garbage collected. */
+  readonly collect: (() => void) | undefined
   readonly onProgress: (progress: LoadProgress) => void
   /** A line for the operator. */
   readonly log: (line: string) => void

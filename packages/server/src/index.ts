@@ -1,4 +1,4 @@
-export { spaceCollections } from './collections.ts'
+export { collector, spaceCollections } from './collections.ts'
 export { ReplyError } from './error-lines.ts'
 export type { NativeScript, ScriptContext, ScriptValue } from './native-scripts.ts'
 export { Server } from './server.ts'

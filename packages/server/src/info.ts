@@ -9,6 +9,7 @@
 import { cpus, totalmem } from 'node:os'
 import { getHeapStatistics } from 'node:v8'
 import type { Client } from './client.ts'
+import { coldFields } from './memory-budget.ts'
 import { persistenceFields } from './persistence-info.ts'
 import type { ServerState } from './server-state.ts'
 import { REDIS_VERSION } from './version.ts'
@@ -146,6 +147,7 @@ function memoryFields(server: ServerState): Field[] {
     ['heap_size_limit', getHeapStatistics().heap_size_limit],
     ['active_defrag_running', 0],
     ['lazyfree_pending_objects', 0],
+    ...coldFields(server),
   ]
 }
 

@@ -12,6 +12,7 @@ import type { LoadProgress, Refusal } from '@millrace/engine'
 import type { Client } from './client.ts'
 import type { CommandEntry } from './command-entry.ts'
 import { savePoints } from './config-table.ts'
+import { memoryBudgetOf } from './memory-budget.ts'
 import { fsyncPolicyOf, type Durability, type DurabilityInfo, type OpenDurability } from './durability.ts'
 import { lines, misconfJournal } from './error-lines.ts'
 import { ReplyGate } from './reply-gate.ts'
@@ -74,10 +75,13 @@ export class Keeper {
       env: server.env,
       count: server.databases.count,
       fsync: fsyncPolicyOf(server.config.text('appendfsync')),
+      memoryBytes: memoryBudgetOf(server.settings),
+      collect: server.options.collect,
       onProgress: (progress) => (this.#loading = { sinceMs: server.startedMs, ...progress }),
       log: (line) => server.log(line),
     })
     this.#durability = durability
+    server.cold = durability.cold
     server.useDatabases(durability.databases)
     const gate = new ReplyGate(server.databases, durability)
     durability.onChange = () => {
@@ -199,6 +203,8 @@ export class Keeper {
 
   /** Once a second: a snapshot begins when `save` says so, or the journal has grown by so much. */
   tick(nowMs: number): void {
+    // Groups and strings have grown, perhaps, and no segment was sealed.
+    this.#server.makeRoom()
     const info = this.info()
     if (info === undefined || this.#server.isClosing || this.running !== undefined) return
     this.#beginScheduled()

@@ -45,7 +45,10 @@ export interface ServerOptions {
   readonly insecure?: boolean
   /** Databases. Default 16. */
   readonly databases?: number
-  /** Bytes of data beyond which commands that need memory are refused; 0: no limit. Default 0. */
+  /**
+   * Bytes of data beyond which commands that need memory are refused; 0: no limit. Default 0. With `directory` the older parts
+   * of streams leave memory before, and are read back from disk.
+   */
   readonly maxMemoryBytes?: number
   readonly requestLimits?: Partial<RequestLimits>
   /** Limits that can be changed while the server runs. */
@@ -62,6 +65,8 @@ export interface ServerOptions {
   readonly directory?: string
   /** What keeps the data in `directory`. Default: the engine's `Store`. */
   readonly openDurability?: OpenDurability
+  /** Has the garbage collected, when much of what was in memory has gone to disk. Default: it is collected when V8 does. */
+  readonly collect?: () => void
   /** Called when clients may connect, before the data are loaded. */
   readonly onListening?: (server: Server) => void
   /** The engine's world. Default `nodeEnv`. */

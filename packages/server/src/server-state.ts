@@ -5,7 +5,7 @@
  * commands of one turn dispatch leaves it as it is for a few of them, see there.
  */
 import { randomBytes } from 'node:crypto'
-import { Databases, nodeEnv, Waiters, type Env } from '@millrace/engine'
+import { Databases, nodeEnv, Waiters, type ColdSegments, type Env } from '@millrace/engine'
 import type { Request } from '@millrace/protocol'
 import { Acl, type Denial } from './acl.ts'
 import { applyConfig, connectAdministration, requestLimitsOf, startTexts } from './administration.ts'
@@ -79,6 +79,8 @@ export class ServerState {
   /** Of a server with a directory: what keeps the data there, and what holds replies until they are safe. */
   keeper: Keeper | undefined = undefined
   gate: ReplyGate | undefined = undefined
+  /** What of streams is on disk only: then `maxmemory` is a budget for what is in memory. */
+  cold: ColdSegments | undefined = undefined
   readonly startedMs: number
   /** What tells this run of the server from any other. */
   readonly runId = randomBytes(20).toString('hex')
@@ -170,8 +172,19 @@ export class ServerState {
     this.nowMs = this.env.nowMs()
   }
 
-  /** Whether the data have outgrown `maxmemory`. */
+  /** Whether the data have outgrown `maxmemory`, and nothing more of them can go to disk. */
   get isOutOfMemory(): boolean {
+    if (!this.#isTooMuch) return false
+    this.makeRoom()
+    return this.#isTooMuch
+  }
+
+  /** Sends to disk what is more than `maxmemory`, where there is one. */
+  makeRoom(): void {
+    if (this.cold !== undefined && this.#isTooMuch) this.cold.shrink()
+  }
+
+  get #isTooMuch(): boolean {
     const { maxMemoryBytes } = this.settings
     return maxMemoryBytes > 0 && this.databases.memoryBytes > maxMemoryBytes
   }

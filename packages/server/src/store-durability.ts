@@ -3,16 +3,29 @@
  *
  *   Server.start({ directory }) ──openStore──► Store.open ──events──► the server's log, LOADING's progress
  */
-import { Store, type FsyncPolicy, type StoreEvent } from '@millrace/engine'
+import { Store, type ColdEvent, type FsyncPolicy, type StoreEvent } from '@millrace/engine'
 import type { Durability, DurabilityInfo, DurabilityStart } from './durability.ts'
 
 export async function openStore(start: DurabilityStart): Promise<Durability> {
-  const { directory, env, fsync, count, onProgress, log } = start
+  const { directory, env, fsync, count, memoryBytes, collect, onProgress, log } = start
   const onEvent = (event: StoreEvent): void => {
     if (event.kind === 'loading') onProgress(event.progress)
     else log(lineOf(event))
   }
-  return new StoreDurability(await Store.open(directory, { env, fsync, databases: { count }, onEvent }))
+  const cold = {
+    memoryBytes,
+    onEvent: (event: ColdEvent) => log(coldLineOf(event)),
+    ...(collect === undefined ? {} : { collect }),
+  }
+  return new StoreDurability(
+    await Store.open(directory, {
+      env,
+      fsync,
+      databases: { count },
+      cold,
+      onEvent,
+    }),
+  )
 }
 
 class StoreDurability implements Durability {
@@ -24,6 +37,10 @@ class StoreDurability implements Durability {
 
   get databases(): Store['databases'] {
     return this.#store.databases
+  }
+
+  get cold(): Store['cold'] {
+    return this.#store.cold
   }
 
   commit(): number {
@@ -109,3 +126,18 @@ const whatFailed = {
   'snapshot-failed': 'A snapshot could not be written',
   'slot-failed': 'How far the journal is durable could not be noted',
 } as const
+
+function coldLineOf(event: ColdEvent): string {
+  switch (event.kind) {
+    case 'spill-failed':
+      return `What is beyond maxmemory stays in memory, as the disk does not take it: ${textOf(event.error)}`
+    case 'spill-resumed':
+      return 'The disk takes what is beyond maxmemory again'
+    case 'file-left':
+      return `${event.path} is not needed any more and could not be removed: ${textOf(event.error)}`
+  }
+}
+
+function textOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}

@@ -10,9 +10,9 @@
  *   cached   read back; as many as fit into the cache's share of the budget, the first to go as above
  *
  * The budget counts all that is in memory: node tables, groups and pending entries, other keys too, none of which ever go
- * to disk. Segments leave at three quarters of it: what was let go is still in memory until it's collected. Where the disk takes no more, segments stay in memory, somebody is told, and each one that is sealed tries
- * again. A segment leaves memory only here, never while one of its methods runs, and bytes that were handed out stay with
- * whoever has them.
+ * to disk. Segments leave at three quarters of it: what was let go is still in memory until it's collected. Where the disk
+ * takes no more, segments stay in memory, somebody is told, and each one that is sealed tries again. A segment leaves memory
+ * only here, never while one of its methods runs, and bytes that were handed out stay with whoever has them.
  *
  * One object can serve several `Databases`, as when one is loaded beside the other: then they share the budget.
  *
@@ -88,7 +88,6 @@ export class ColdSegments {
   readonly segmentRowsMax: number
   readonly #options: ColdOptions
   readonly #files: ColdFiles
-  readonly #cacheBytesMax: number
   readonly #sealed = new Set<Segment>()
   readonly #cached = new Set<Segment>()
   #cachedBytes = 0
@@ -105,7 +104,6 @@ export class ColdSegments {
     const { fs, directory, fileBytes, onEvent, memoryBytes } = options
     this.#options = options
     this.#memoryBytes = memoryBytes
-    this.#cacheBytesMax = options.cacheBytes ?? Math.trunc(memoryBytes / CACHE_SHARE)
     this.segmentRowsMax = options.segmentRowsMax ?? Infinity
     this.#files = new ColdFiles({
       fs,
@@ -115,7 +113,7 @@ export class ColdSegments {
     })
   }
 
-  /** The budget; may be changed at any time. */
+  /** The budget; may be changed at any time. `Infinity`: all stays in memory. */
   get memoryBytes(): number {
     return this.#memoryBytes
   }
@@ -123,6 +121,10 @@ export class ColdSegments {
   set memoryBytes(bytes: number) {
     this.#memoryBytes = bytes
     this.shrink()
+  }
+
+  get #cacheBytesMax(): number {
+    return this.#options.cacheBytes ?? Math.trunc(this.#memoryBytes / CACHE_SHARE)
   }
 
   info(): ColdInfo {

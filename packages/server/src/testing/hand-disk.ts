@@ -15,6 +15,7 @@ export class HandDisk implements Durability {
   onChange: () => void = () => undefined
   refusal: Refusal | undefined = undefined
   fsync: FsyncPolicy = 'always'
+  readonly cold = undefined
   safeSeq = 0
   /** What is committed is safe at once, as with `everysec`. */
   isQuick = false
