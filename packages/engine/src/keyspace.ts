@@ -119,7 +119,7 @@ export class Keyspace {
 
   /** Puts the value of a dumped payload under a key, in place of whatever is there; nothing when it is refused. */
   restore(key: string, payload: Uint8Array, expiresAtMs: number | undefined): void {
-    const value = readDump(payload, () => new Stream(undefined, this.#cold))
+    const value = this.#readDump(payload)
     this.#freezer.leaveOut(value)
     this.put(key, value, expiresAtMs)
   }
@@ -195,6 +195,17 @@ export class Keyspace {
     this.#places[slot.place] = copy
     if (this.#found === slot) this.#found = copy
     return copy
+  }
+
+  #readDump(payload: Uint8Array): Value {
+    let made: Stream | undefined
+    try {
+      return readDump(payload, () => (made = new Stream(undefined, this.#cold)))
+    } catch (error) {
+      // Of what was read before it was refused, some may be on disk already.
+      made?.drop()
+      throw error
+    }
   }
 
   #charge(value: Value): void {

@@ -6,8 +6,10 @@ import { Databases } from '../databases.ts'
 import { createGroup } from '../group-commands.ts'
 import { ID_MAX, ID_ZERO, type StreamId } from '../id.ts'
 import { streamInfo } from '../info.ts'
-import { flush, removeKey, renameKey } from '../keys.ts'
+import { flush, removeKey, renameKey, restoreKey } from '../keys.ts'
 import { packText } from './testing/pack-text.ts'
+import { dumpValue } from '../rdb/dump-writer.ts'
+import { withChecksum } from '../rdb/testing/rdb-builder.ts'
 import { readGroup } from '../read-group.ts'
 import { range } from '../read-range.ts'
 import { ColdSegments, type ColdEvent, type ColdOptions } from './cold-segments.ts'
@@ -62,6 +64,28 @@ const wanted = (from: number, to: number): string[] =>
   Array.from({ length: to - from + 1 }, (_, i) => valueOf(from + i))
 
 describe('what is on disk', () => {
+  it('is dumped, and goes to disk again where it is restored', () => {
+    fill('s', 1, 200)
+    const { segments } = cold.info()
+    restoreKey(db(), { key: 't', payload: dumpValue(db().peek('s')!) }, NOW)
+    expect(valuesOf('t')).toEqual(wanted(1, 200))
+    expect(cold.info().segments).toBe(segments * 2)
+    restoreKey(db(), { key: 's', payload: dumpValue(db().peek('t')!) }, NOW)
+    removeKey(db(), 't', NOW)
+    expect(valuesOf('s')).toEqual(wanted(1, 200))
+    expect(cold.info().segments).toBe(segments)
+  })
+
+  it('is given back when the rest of a dumped value is refused', () => {
+    fill('s', 1, 200)
+    const payload = dumpValue(db().peek('s')!)
+    // There is no group; now one is announced.
+    payload[payload.length - 11] = 1
+    const { segments } = cold.info()
+    expect(() => restoreKey(db(), { key: 't', payload: withChecksum(payload) }, NOW)).toThrow('damaged')
+    expect(cold.info().segments).toBe(segments)
+  })
+
   it('is read back as it was', () => {
     fill('s', 1, 200)
     expect(cold.info().segments).toBe(19)

@@ -11,6 +11,7 @@ import { EngineError } from '../errors.ts'
 import { ID_MAX, ID_ZERO } from '../id.ts'
 import { fullStreamInfo } from '../info.ts'
 import { restoreKey } from '../keys.ts'
+import type { Value } from '../keyspace.ts'
 import { RandomHistory } from '../random-history.ts'
 import { Seeded } from '../seeded.ts'
 import { readDump } from './dump-reader.ts'
@@ -26,11 +27,20 @@ const NOW_MS = 1e6
 const GROWTH_MAX = 1000
 const STREAM_BYTES = 20_000
 
-function dumpsOf(seed: number): Uint8Array[] {
+function valuesOf(seed: number): Value[] {
   const databases = new Databases({ count: 3, nodeEntriesMax: 3 })
   const history = new RandomHistory(databases, new Seeded(seed))
   for (let i = 0; i < STEPS; i++) history.step()
-  return [...databases.made()].flatMap(([, database]) => database.slots().map(({ value }) => dumpValue(value)))
+  return [...databases.made()].flatMap(([, database]) => database.slots().map(({ value }) => value))
+}
+
+function dumpsOf(seed: number): Uint8Array[] {
+  return valuesOf(seed).map((value) => dumpValue(value))
+}
+
+/** A group has read more than was ever added (XGROUP SETID): reading cuts that, as Redis does since 8.2.2. */
+function isCut(value: Value): boolean {
+  return value.type === 'stream' && value.groups().some(({ entriesRead }) => (entriesRead ?? 0) > value.entriesAdded)
 }
 
 /** Uses a value as its readers do; returns how many bytes it takes, or 0 where it is refused. */
@@ -71,8 +81,11 @@ it(`what is dumped is read again, and dumps to the same, seed ${SEED}`, { timeou
   console.info(`dump.fuzz: MILLRACE_SEED=${SEED} MILLRACE_RUNS=${RUNS}`)
   let dumps = 0
   for (let run = 0; run < RUNS; run++) {
-    for (const payload of dumpsOf(SEED + run)) {
-      expect(Buffer.compare(dumpValue(readDump(payload)), payload), `seed ${SEED + run}`).toBe(0)
+    for (const value of valuesOf(SEED + run)) {
+      const payload = dumpValue(value)
+      const again = dumpValue(readDump(payload))
+      expect(isCut(value) || Buffer.compare(again, payload) === 0, `seed ${SEED + run}`).toBe(true)
+      expect(Buffer.compare(dumpValue(readDump(again)), again), `seed ${SEED + run}`).toBe(0)
       dumps++
     }
   }
