@@ -27,6 +27,8 @@ export class EntryCursor {
   /** The next row to look at, and the first one behind the range in this segment (backwards: the one before it). */
   #row = 0
   #end = 0
+  /** No row of the segment is deleted: none is asked whether it is, which took a tenth of a walk. */
+  #isWhole = false
   #left = 0
   #isBackward = false
 
@@ -58,9 +60,9 @@ export class EntryCursor {
   next(): boolean {
     if (this.#left <= 0) return false
     for (let segment = this.#segment; segment !== undefined; segment = this.#segment) {
-      const row = this.#isBackward
-        ? previousLive(segment, this.#row, this.#end)
-        : nextLive(segment, this.#row, this.#end)
+      let row = this.#row
+      if (!this.#isWhole)
+        row = this.#isBackward ? previousLive(segment, row, this.#end) : nextLive(segment, row, this.#end)
       if (row !== this.#end) {
         this.#row = this.#isBackward ? row - 1 : row + 1
         this.#left--
@@ -94,6 +96,7 @@ export class EntryCursor {
     this.#segment = segment
     this.#index = index
     if (segment === undefined) return
+    this.#isWhole = segment.live === segment.count
     this.#row = this.#isBackward ? segment.count - 1 : segment.firstLive
     if (this.#isBackward) this.#end = segment.lowerBound(this.#bound) - 1
     else this.#end = segment.compareLast(this.#bound) <= 0 ? segment.count : upperBound(segment, this.#bound)
