@@ -40,12 +40,14 @@ export interface Durability {
   /** Writes what was recorded since the last call, as one group; returns where `safeSeq` has to come for it. */
   commit(): number
   readonly safeSeq: number
-  /** Called when `safeSeq` or `refusal` has changed. */
+  /** Called when `safeSeq` or `refusal` has changed, and when a sync has ended. */
   onChange: () => void
   /** Why commands are refused: those that make the data larger (`growing`), or all that change them. */
   readonly refusal: Refusal | undefined
   /** May be changed at any time, for what is committed from then on. */
   fsync: FsyncPolicy
+  /** What was committed is being made durable, in a thread. */
+  readonly isSyncing: boolean
   /** All that was committed is on stable storage. */
   readonly isDurable: boolean
   /** Resolves when all that was committed so far is on stable storage; rejects when that cannot be. */

@@ -83,7 +83,7 @@ export class Keeper {
     this.#durability = durability
     server.cold = durability.cold
     server.useDatabases(durability.databases)
-    const gate = new ReplyGate(server.databases, durability)
+    const gate = new ReplyGate(server.databases, durability, () => server.flushCount)
     durability.onChange = () => {
       gate.advance()
       this.#tellRefusal(durability.refusal)

@@ -104,6 +104,47 @@ it('writes the changes of a round as one group, and a transaction never in parts
   expect(disk.groups).toEqual([3])
 })
 
+/** Three clients that were one group, and have had their replies. */
+async function three(): Promise<[Wire, Wire, Wire]> {
+  const wires: [Wire, Wire, Wire] = [await site.client(), await site.client(), await site.client()]
+  disk.isSyncing = true
+  for (const wire of wires) wire.send(encode(['INCR', 'n']))
+  while (disk.databases.changeCount < 3) await turn()
+  for (let i = 0; i < 50; i++) await turn()
+  expect(disk.groups).toEqual([])
+  disk.isSyncing = false
+  disk.onChange()
+  await written(1)
+  disk.makeSafe()
+  for (const [index, wire] of wires.entries()) expect(await wire.take(1)).toEqual([`:${index + 1}\r\n`])
+  return wires
+}
+
+it('makes one group of what comes while the disk is busy', async () => {
+  await start()
+  await three()
+  expect(disk.groups).toEqual([3])
+})
+
+it('waits a moment for those who were in the group before', async () => {
+  await start()
+  const [one, two, other] = await three()
+  one.send(encode(['INCR', 'n']))
+  while (disk.databases.changeCount < 4) await turn()
+  two.send(encode(['INCR', 'n']))
+  other.send(encode(['INCR', 'n']))
+  await written(2)
+  expect(disk.groups).toEqual([3, 3])
+})
+
+it('waits no longer when nobody joins', async () => {
+  await start()
+  const [one] = await three()
+  one.send(encode(['INCR', 'n']))
+  await written(2)
+  expect(disk.groups).toEqual([3, 1])
+})
+
 it('holds what a blocked reader is served until what it is told of is safe', async () => {
   await start()
   const [reader, writer] = [await site.client(), await site.client()]
@@ -281,6 +322,7 @@ it('writes what nobody is answered for', async () => {
   await written(1)
   // The key expires, and no client is there for it.
   env.advance(2000)
+  await written(2)
   expect(disk.groups).toEqual([1, 1])
 })
 

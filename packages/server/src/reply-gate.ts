@@ -6,6 +6,11 @@
  *   its end ──commit()──► durability   group n + 1 is written, up to a number of the durability's
  *   safeSeq ≥ that number              group n + 1 is safe: what is held for it leaves
  *
+ * With `always` a sync is what a group costs, and one for fifty connections costs as much as one for three. So a group begins
+ * when the one before is safe, and is open for a moment: until as many have joined as before, or nobody does any more.
+ *
+ *   safe ──► replies of fifty ──► 3, 9, 26, 41, 50 have sent the next ──commit()──► one sync
+ *
  * Reads are held too, since what they tell may be a change that is not safe. Requests go on meanwhile, within the limits on a
  * connection's unsent output, and their replies queue behind (held-replies.ts).
  *
@@ -23,6 +28,11 @@ export interface Holder {
   letGo(): boolean
 }
 
+/** Rounds of the event loop, of some microseconds, in which nobody joins. */
+const QUIET_ROUNDS = 24
+/** However many join: some milliseconds. */
+const JOINING_ROUNDS_MAX = 1000
+
 interface Written {
   readonly group: number
   readonly seq: number
@@ -31,6 +41,7 @@ interface Written {
 export class ReplyGate {
   readonly #databases: Databases
   readonly #durability: Durability
+  readonly #arriving: () => number
   readonly #holders = new Set<Holder>()
   /** Groups that are written and not safe, in their order. */
   readonly #written: Written[] = []
@@ -40,10 +51,18 @@ export class ReplyGate {
   /** Changes of the databases when that was. */
   #changes: number
   #isCommitDue = false
+  /** How many connections the last group was for. */
+  #wanted = 0
+  /** Of the group that is open: who has joined, how many rounds ago the last one did, and how many rounds it is open. */
+  #joined = 0
+  #quietRounds = 0
+  #rounds = 0
   /** All writes are refused, and the replies to those before are held. */
   #isPassing = false
 
-  constructor(databases: Databases, durability: Durability) {
+  /** `arriving`: how many connections wait with replies that are not held yet. */
+  constructor(databases: Databases, durability: Durability, arriving: () => number = () => 0) {
+    this.#arriving = arriving
     this.#databases = databases
     this.#durability = durability
     this.#changes = databases.changeCount
@@ -86,14 +105,45 @@ export class ReplyGate {
     this.#holders.delete(holder)
   }
 
-  /** Writes what has changed at the end of this round of the event loop. */
+  /** Writes what has changed at the end of this round of the event loop, or when whoever is about to join has. */
   commitSoon(): void {
-    if (this.#isCommitDue || this.isCommitted) return
+    if (this.#isCommitDue || this.isCommitted || this.#isDiskBusy) return
     this.#isCommitDue = true
-    setImmediate(() => {
-      this.#isCommitDue = false
-      this.commit()
-    })
+    setImmediate(this.#endRound)
+  }
+
+  readonly #endRound = (): void => {
+    if (this.isJoining()) {
+      setImmediate(this.#endRound)
+      return
+    }
+    this.#isCommitDue = false
+    this.commitUnlessBusy()
+  }
+
+  /** To be asked once a round: whether more connections are about to join the group that is open. */
+  isJoining(): boolean {
+    const { size } = this
+    if (size >= this.#wanted || this.isCommitted || this.#isDiskBusy || this.#durability.fsync !== 'always')
+      return false
+    this.#quietRounds = size > this.#joined ? 0 : this.#quietRounds + 1
+    this.#joined = size
+    return this.#quietRounds < QUIET_ROUNDS && ++this.#rounds < JOINING_ROUNDS_MAX
+  }
+
+  /** Writes what has changed, unless a sync is on its way: when it has ended, the next group is for all who wait by then. */
+  commitUnlessBusy(): void {
+    if (!this.#isDiskBusy) this.commit()
+  }
+
+  get #isDiskBusy(): boolean {
+    const { fsync, isSyncing, refusal } = this.#durability
+    return fsync === 'always' && isSyncing && refusal === undefined
+  }
+
+  /** How many connections wait for the group that is open, or for those before. */
+  get size(): number {
+    return this.#holders.size + this.#arriving()
   }
 
   /** Writes what has changed, and lets go what is safe by that. To be called between commands only. */
@@ -101,6 +151,10 @@ export class ReplyGate {
     const { changeCount } = this.#databases
     if (changeCount === this.#changes) return
     this.#changes = changeCount
+    this.#wanted = this.size
+    this.#joined = 0
+    this.#quietRounds = 0
+    this.#rounds = 0
     const seq = this.#durability.commit()
     this.#written.push({ group: ++this.#group, seq })
     this.advance()
@@ -108,6 +162,7 @@ export class ReplyGate {
 
   /** Lets go what has become safe. To be called when the durability has changed. */
   advance(): void {
+    this.commitSoon()
     const { safeSeq, refusal } = this.#durability
     if (refusal?.kind !== 'all') this.#isPassing = false
     // Not at once: replies to writes of this round may not be held yet.
@@ -117,6 +172,7 @@ export class ReplyGate {
     if (count === 0) return
     this.#safeGroup = this.#written[count - 1]!.group
     this.#written.splice(0, count)
+    this.#wanted = Math.max(this.#wanted, this.#holders.size)
     for (const holder of this.#holders) if (holder.letGo()) this.#holders.delete(holder)
   }
 }

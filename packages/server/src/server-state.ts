@@ -109,7 +109,10 @@ export class ServerState {
   keyspaceMisses = 0
   isClosing = false
   #toFlush: { flush(): void }[] = []
-  readonly #flushDue = (): void => this.flushAll()
+  readonly #flushDue = (): void => {
+    if (this.gate?.isJoining() === true) setImmediate(this.#flushDue)
+    else this.flushAll()
+  }
   #clientIds = 0
   #expiredBefore = 0
   #attackLoggedMs = -Infinity
@@ -250,12 +253,17 @@ export class ServerState {
     else if (due === FLUSHED_TOGETHER && this.gate === undefined) this.flushAll()
   }
 
+  /** How many connections have replies that `flushSoon` has put off. */
+  get flushCount(): number {
+    return this.#toFlush.length
+  }
+
   /** Sends what `flushSoon` has put off. */
   flushAll(): void {
     const due = this.#toFlush
     if (due.length === 0) return
+    this.gate?.commitUnlessBusy()
     this.#toFlush = []
-    this.gate?.commit()
     for (let i = 0; i < due.length; i++) due[i]!.flush()
   }
 

@@ -83,7 +83,7 @@ export class ServerTimers {
       for (const [, database] of server.databases.made()) this.#forgetIids(database)
     }
     // What nobody was answered for.
-    server.gate?.commit()
+    server.gate?.commitSoon()
     if (++this.#swings % SWINGS_PER_CHECK !== 0) return
     for (const connection of server.connections) connection.checkDeadlines(server.nowMs)
     server.keeper?.tick(server.nowMs)

@@ -21,12 +21,17 @@ export async function openStore(start: DurabilityStart): Promise<Durability> {
     await Store.open(directory, {
       env,
       fsync,
+      syncsInPlace: true,
+      commitMs: COMMIT_MS,
       databases: { count },
       cold,
       onEvent,
     }),
   )
 }
+
+/** What nobody waits for (a key that expires) is written after so long. */
+const COMMIT_MS = 100
 
 class StoreDurability implements Durability {
   readonly #store: Store
@@ -69,6 +74,10 @@ class StoreDurability implements Durability {
 
   set fsync(policy: FsyncPolicy) {
     this.#store.fsync = policy
+  }
+
+  get isSyncing(): boolean {
+    return this.#store.journal.isSyncing
   }
 
   get isDurable(): boolean {

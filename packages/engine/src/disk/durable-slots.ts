@@ -29,6 +29,8 @@ export class DurableSlots {
   readonly #bytes = new Uint8Array(USED_BYTES)
   readonly #view = new DataView(this.#bytes.buffer)
   #count: number
+  #next: Position | undefined = undefined
+  #isClosed = false
 
   /** `directory`: 16 hexadecimal digits. `slot`: which is written first, from 0 to 2. */
   constructor(file: OpenFile, directory: string, slot: number) {
@@ -38,13 +40,21 @@ export class DurableSlots {
     this.#view.setBigUint64(12, BigInt(`0x${directory}`), true)
   }
 
-  /** Best effort: nothing depends on it. Returns what went wrong. */
-  tryWrite(position: Position): Error | undefined {
+  /** Writes when those who wait for this have been told. Best effort: nothing depends on it. */
+  writeSoon(position: Position, onError: (error: Error) => void): void {
+    const isDue = this.#next !== undefined
+    this.#next = position
+    if (!isDue) queueMicrotask(() => this.#writeNext(onError))
+  }
+
+  #writeNext(onError: (error: Error) => void): void {
+    const position = this.#next!
+    this.#next = undefined
+    if (this.#isClosed) return
     try {
       this.write(position)
-      return undefined
     } catch (error) {
-      return error as Error
+      onError(error as Error)
     }
   }
 
@@ -59,6 +69,7 @@ export class DurableSlots {
   }
 
   close(): void {
+    this.#isClosed = true
     closeQuietly(this.#file)
   }
 }

@@ -43,7 +43,7 @@ const CUT_TRIES = 5
 
 export class Journal {
   policy: FsyncPolicy
-  /** Called when `safeSeq` or `refusal` has changed. */
+  /** Called when `safeSeq` or `refusal` has changed, and when a sync has ended. */
   onChange: () => void = () => undefined
   readonly #options: JournalOptions
   readonly #env: Env
@@ -261,6 +261,7 @@ export class Journal {
       // What came meanwhile.
       if (this.#isDurableOnly) this.#sync()
       else if (this.policy === 'everysec' && this.#written.seq > this.#durable.seq) this.#nextSync.ask()
+      this.onChange()
     })
   }
 
@@ -301,8 +302,7 @@ export class Journal {
     this.#pace.note(this.#env.nowMs() - beganMs)
     this.#setDurable(target)
     this.#advance()
-    const error = this.#options.slots.tryWrite(target)
-    if (error !== undefined) this.#tell({ kind: 'slot-failed', error })
+    this.#options.slots.writeSoon(target, (error) => this.#tell({ kind: 'slot-failed', error }))
   }
 
   #setDurable(durable: Durable): void {

@@ -48,6 +48,8 @@ export interface StoreOptions {
   readonly fillBytes?: number
   /** While the disk is fast, syncs stop the process instead of changing threads: for servers. Default false. */
   readonly syncsInPlace?: boolean
+  /** Changes that nobody commits are committed after so long. Default 0: when the turn is over. */
+  readonly commitMs?: number
   /** Space kept for when the disk is full. Default 256 KiB; 0: none. */
   readonly reserveBytes?: number
   readonly onEvent?: (event: StoreEvent) => void
@@ -233,7 +235,7 @@ async function openSlots(
     closeQuietly(file)
     throw error
   }
-  const error = slots.tryWrite({ segment: manifest.segments.at(-1)!.number, offset: SEGMENT_HEADER_BYTES })
-  if (error !== undefined) options.onEvent?.({ kind: 'slot-failed', error })
+  const begin = { segment: manifest.segments.at(-1)!.number, offset: SEGMENT_HEADER_BYTES }
+  slots.writeSoon(begin, (error) => options.onEvent?.({ kind: 'slot-failed', error }))
   return slots
 }

@@ -54,7 +54,7 @@ export class Store {
   readonly directory: string
   /** What is on disk only; undefined: all is in memory. */
   readonly cold: ColdSegments | undefined
-  /** Called when `safeSeq` or `refusal` has changed. */
+  /** Called when `safeSeq` or `refusal` has changed, and when a sync has ended. */
   onChange: () => void = () => undefined
   readonly #env: Env
   readonly #journal: Journal
@@ -66,6 +66,7 @@ export class Store {
   #rewriteRests = false
   readonly #waiting: { readonly seq: number; readonly batch: Batch }[] = []
   #batch: Batch | undefined = undefined
+  readonly #commitMs: number
   #cancelCommit: CancelTimer | undefined = undefined
   #hasOpenGroup = false
   #snapshot: Omit<SnapshotInfo, 'changesBehind'> = {
@@ -89,6 +90,7 @@ export class Store {
     this.#journal = journal
     this.#lock = lock
     this.#env = env
+    this.#commitMs = options.commitMs ?? 0
     this.#baseBytes = this.bytes
     this.#unsubscribe = databases.subscribe((index, change) => this.#record(index, change))
     journal.onChange = () => {
@@ -274,7 +276,7 @@ export class Store {
       writer.clear()
       this.#hasOpenGroup = true
     }
-    this.#cancelCommit ??= this.#env.setTimer(0, () => {
+    this.#cancelCommit ??= this.#env.setTimer(this.#commitMs, () => {
       this.#cancelCommit = undefined
       this.commit()
     })

@@ -13,17 +13,17 @@ it('waits in place while the disk is fast, and never when it may not', () => {
 })
 
 it('goes to the thread when the disk is slow, after one long sync, whatever the clock says', () => {
-  expect(noted(new SyncPace(true), 10)).toBe(false)
+  expect(noted(new SyncPace(true), 20)).toBe(false)
   expect(noted(new SyncPace(true), 1e9)).toBe(false)
   expect(noted(new SyncPace(true), -1e9)).toBe(true)
-  const slow = Array.from({ length: 20 }, () => 1)
+  const slow = Array.from({ length: 20 }, () => 2)
   expect(noted(new SyncPace(true), ...slow)).toBe(false)
 })
 
-it('looks at a slow disk again after some hundred syncs, for one', () => {
+it('looks at a slow disk again after some dozens of syncs, for one', () => {
   const pace = new SyncPace(true)
-  const inPlace = Array.from({ length: 600 }, () => noted(pace, 5))
-  expect(inPlace.filter(Boolean).length).toBe(3)
-  while (!pace.isInPlace) pace.note(5)
+  const inPlace = Array.from({ length: 135 }, () => noted(pace, 20))
+  expect(inPlace.filter(Boolean).length).toBe(2)
+  while (!pace.isInPlace) pace.note(20)
   expect(noted(pace, 0)).toBe(true)
 })

@@ -6,14 +6,14 @@
  *   slow, 5 ms     │ write │ … work … │ answer │      in a thread
  *
  * What syncs take is told by the clock in whole milliseconds, of which a moving average is kept: rounding evens out. A disk
- * that becomes slow stops the process for one sync, and is looked at again after some hundred in the thread.
+ * that becomes slow stops the process for one sync, and is looked at again after some dozens in the thread.
  */
 
-const IN_PLACE_MS_MAX = 0.5
+const IN_PLACE_MS_MAX = 1
 const WEIGHT = 1 / 16
 /** A single sync counts for no more, whatever the clock says. */
 const MS_MAX = 100
-const IN_THREAD_MAX = 256
+const IN_THREAD_MAX = 64
 
 export class SyncPace {
   readonly #isAllowed: boolean

@@ -19,6 +19,7 @@ export class HandDisk implements Durability {
   safeSeq = 0
   /** What is committed is safe at once, as with `everysec`. */
   isQuick = false
+  isSyncing = false
   /** Changes in each group. */
   readonly groups: number[] = []
   isClosed = false
