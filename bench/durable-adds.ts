@@ -1,7 +1,7 @@
 /**
  * Durable adds of one process: a part of durable.ts. Each side has a process of its own and they take turns, as in embedded.ts.
  *
- *   embedded-durable.ts   Store in a directory, `always`      awaited │ 1,000 in flight │ appendMany
+ *   embedded-durable.ts   connect(directory), `always`           awaited │ 1,000 in flight │ addMany
  *   embedded-ioredis.ts   ──► redis-server, `appendfsync always`      1,000 in flight │ autopipelined │ pipeline()
  */
 import { startRedis } from '@millrace/testing'
@@ -28,7 +28,7 @@ const BAR = 5
 const ways: readonly Way[] = [
   { side: 'durable', way: 'in flight', name: 'millrace, 1,000 in flight', times: 400_000 },
   { side: 'durable', way: 'awaited', name: 'millrace, awaited one by one', times: 4000 },
-  { side: 'durable', way: 'batched', name: 'millrace, appendMany of 1,000', times: 400_000 },
+  { side: 'durable', way: 'batched', name: 'millrace, addMany of 1,000', times: 400_000 },
   { side: 'ioredis', way: 'in flight', name: 'ioredis, 1,000 in flight', times: 100_000 },
   { side: 'ioredis', way: 'autopipelined', name: 'ioredis, autopipelined', times: 100_000 },
   { side: 'ioredis', way: 'pipeline', name: 'ioredis, pipeline of 1,000', times: 100_000 },

@@ -43,7 +43,7 @@ export function loading({ entries, value, parent }: LoadSettings): Loads {
     sides,
     rows: [
       {
-        name: `load ${count} XADDs, in ms`,
+        name: `load ${count} commands, in ms`,
         bar: 1,
         isLatency,
         prepare: async (one) => await fill(one, entries, value),

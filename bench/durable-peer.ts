@@ -70,8 +70,10 @@ export class DurablePeer {
     const port = await freePort()
     const [command, ...args] = [...(options.through ?? []), ...commandOf(options, port)]
     const beganMs = performance.now()
-    const isOurs = options.name === 'millrace'
-    const child = spawn(command!, args, { stdio: ['ignore', 'ignore', 'inherit', ...(isOurs ? ['ipc' as const] : [])] })
+    const channel = options.name === 'millrace' ? ['ipc' as const] : []
+    // What strace says of itself nobody needs.
+    const errors = options.through === undefined ? 'inherit' : 'ignore'
+    const child = spawn(command!, args, { stdio: ['ignore', 'ignore', errors, ...channel] })
     running.add(child)
     child.once('exit', () => running.delete(child))
     const startMs = await untilReady(child, port, beganMs)

@@ -4,7 +4,7 @@
  *   XADD       always, everysec    redis-benchmark ──► millrace serve --dir │ redis-server --appendonly yes │ millrace …
  *   loading    a million entries   spawn ──► the first reply that is not LOADING
  *   snapshot   of a gigabyte       BGSAVE beside 1,000 PINGs and 500 XADDs a second ──► how long who waits
- *   adds       in this process     Store │ ioredis ──► redis-server with `appendfsync always`
+ *   adds       in this process     connect(directory) │ ioredis ──► redis-server with `appendfsync always`
  *
  * The disk is what is measured, so its own time for an fdatasync comes first. Both sides take turns (side-by-side.ts); the
  * directories are new, and removed afterwards. Neither side rewrites its journal by itself, but in the row that is about

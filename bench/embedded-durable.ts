@@ -1,26 +1,22 @@
-/** Millrace's durable side of `durable.ts`: a store in a directory, each add resolved when it is on stable storage. */
-import { append, appendMany, createGroup, formatId, ID_ZERO, IdList, nodeEnv, removeKey, Store } from '@millrace/engine'
+/** Millrace's durable side of `durable.ts`: connect() with a directory, each add resolved when it is on stable storage. */
+import { connect } from 'millrace'
 import { IN_FLIGHT, oneByOne, serve, VALUE, windowed } from './embedded-side.ts'
 
-const store = await Store.open(process.argv[2]!, { env: nodeEnv, fsync: 'always' })
-const database = store.databases.at(0)
+const millrace = await connect(process.argv[2]!, { fsync: 'always' })
+const { backend } = millrace
 
-async function add(): Promise<string> {
-  const id = append(database, { key: 's', fields: ['field', VALUE] }, Date.now())
-  await store.whenSafe()
-  return formatId(id!)
-}
+const add = (): Promise<unknown> => backend.add('s', ['field', VALUE])
 
 async function addMany(times: number): Promise<void> {
-  const ids = new IdList()
   for (let left = times; left > 0; left -= IN_FLIGHT) {
-    ids.clear()
     const entries = Array.from({ length: Math.min(left, IN_FLIGHT) }, () => ['field', VALUE])
-    appendMany(database, { key: 's', entries }, Date.now(), ids)
-    await store.whenSafe()
+    await backend.addMany('s', entries)
   }
 }
 
+await backend.createGroup('kept', 'g')
+await backend.add('kept', ['field', VALUE])
+await backend.readGroup({ group: 'g', consumer: 'c' }, new Map([['kept', '>']]))
 serve({
   ways: {
     awaited: async (times) => await oneByOne(times, add),
@@ -28,9 +24,8 @@ serve({
     batched: addMany,
   },
   reset: async () => {
-    removeKey(database, 's', Date.now())
-    createGroup(database, { key: 's', group: 'g' }, { from: ID_ZERO, mkStream: true }, Date.now())
-    await store.whenSafe()
+    await backend.expire('s', 0)
+    await backend.createGroup('s', 'g')
   },
-  close: async () => await store.close(),
+  close: async () => await millrace.close(),
 })
