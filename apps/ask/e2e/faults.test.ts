@@ -2,7 +2,7 @@
  * What goes wrong on the way, in real browsers: a server killed in the middle, a line that is cut, a provider that fails.
  */
 import { setTimeout as later } from 'node:timers/promises'
-import { launchBrowser } from '@millrace/testing'
+import { launchBrowser, temporaryDirectory } from '@millrace/testing'
 import { textOf } from '@millrace/relay'
 import type { Browser, BrowserContext } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
@@ -58,6 +58,29 @@ it('a server killed in the middle of an answer: the other takes it over within 1
     expect(textOf(entries)).toBe(text)
     expect(wordsOf(await shownText(page))).toEqual(wordsOf(text))
     expect(await page.getByTestId('interruption-note').innerText()).toContain('took over')
+  } finally {
+    await stage.stop()
+  }
+}, 90_000)
+
+it('the only server, killed and started again on its directory: the answer so far is there, and is completed', async () => {
+  const env = { DATA_DIR: temporaryDirectory('ask'), LEASE_MS: '1000' }
+  const stage = await startStage({ streams: 'embedded', behaviour: slow, env })
+  try {
+    const page = await openTab(stage, context)
+    const answer = await ask(page, 'Count while the server dies')
+    await untilChars(page, 200)
+    await stage.servers[0]!.kill('SIGKILL')
+    await stage.startAgain(0)
+    const tab = await context.newPage()
+    await tab.goto(page.url())
+    await untilChars(tab, 200)
+    await page.getByTestId('interruption-note').waitFor({ timeout: 15_000 })
+    for (const each of [page, tab]) {
+      await untilState(each, 'done', 30_000)
+      expect(wordsOf(await shownText(each))).toEqual(wordsOf(text))
+    }
+    expect(textOf(await entriesOf(stage, context, answer))).toBe(text)
   } finally {
     await stage.stop()
   }

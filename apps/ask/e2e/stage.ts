@@ -43,20 +43,27 @@ export class Stage {
   readonly proxy: Proxy
   readonly pageUrl: string
   readonly redis: RunningStreams | undefined
-  readonly servers: readonly ServerProcess[]
+  readonly servers: ServerProcess[]
   readonly #page: ServerProcess
+  readonly #serverEnv: readonly Env[]
 
   constructor(parts: StageParts) {
     this.provider = parts.provider
     this.proxy = parts.proxy
     this.pageUrl = parts.pageUrl
     this.redis = parts.redis
-    this.servers = parts.servers
+    this.servers = [...parts.servers]
+    this.#serverEnv = parts.serverEnv
     this.#page = parts.page
   }
 
   get backendUrl(): string {
     return `http://127.0.0.1:${this.proxy.port}`
+  }
+
+  /** Starts a server that has ended, as it was started first. */
+  async startAgain(index: number): Promise<void> {
+    this.servers[index] = await startServer('backend', this.servers[index]!.port, this.#serverEnv[index]!)
   }
 
   async stop(): Promise<void> {
@@ -73,8 +80,11 @@ interface StageParts {
   readonly pageUrl: string
   readonly redis: RunningStreams | undefined
   readonly servers: readonly ServerProcess[]
+  readonly serverEnv: readonly Env[]
   readonly page: ServerProcess
 }
+
+type Env = Readonly<Record<string, string>>
 
 export async function startStage(options: StageOptions): Promise<Stage> {
   const behaviour = options.behaviour === undefined ? {} : { behaviour: options.behaviour }
@@ -85,18 +95,18 @@ export async function startStage(options: StageOptions): Promise<Stage> {
     ALLOWED_ORIGINS: `http://127.0.0.1:${pagePort}`,
     QUESTIONS_PER_MINUTE_MAX: '1000',
     LOG_LEVEL: 'warn',
+    DATA_DIR: 'memory',
     OPENAI_BASE_URL: provider.url,
     OPENAI_MODEL: 'millrace-test',
     ...(redis === undefined ? {} : { REDIS_URL: redis.url }),
     ...options.env,
   }
   const names = ['a', 'b', 'c'].slice(0, options.servers ?? 1)
-  const servers = await Promise.all(
-    names.map(async (name) => startServer('backend', await freePort(), { ...env, SERVER_NAME: `server-${name}` })),
-  )
+  const serverEnv = names.map((name) => ({ ...env, SERVER_NAME: `server-${name}` }))
+  const servers = await Promise.all(serverEnv.map(async (one) => startServer('backend', await freePort(), one)))
   const proxy = await startProxy({ target: servers[0]!.port })
   const page = await startServer('frontend', pagePort, { ...env, PORT: String(proxy.port) })
-  return new Stage({ provider, proxy, redis, servers, page, pageUrl: `http://127.0.0.1:${pagePort}/` })
+  return new Stage({ provider, proxy, redis, servers, serverEnv, page, pageUrl: `http://127.0.0.1:${pagePort}/` })
 }
 
 interface RunningStreams {
@@ -139,11 +149,7 @@ export class ServerProcess {
   }
 }
 
-async function startServer(
-  role: 'backend' | 'frontend',
-  port: number,
-  env: Readonly<Record<string, string>>,
-): Promise<ServerProcess> {
+async function startServer(role: 'backend' | 'frontend', port: number, env: Env): Promise<ServerProcess> {
   const flags = ['--conditions=@millrace/source', '--import', 'tsx']
   const { PATH, HOME } = process.env
   const own = role === 'backend' ? { PORT: String(port) } : { PAGE_PORT: String(port) }

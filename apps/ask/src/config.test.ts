@@ -27,6 +27,15 @@ it('needs nothing: loopback, the known ports, the embedded engine', () => {
   expect(readConfig({}).topics[0]).toBe('Redis')
 })
 
+it('keeps its data in the repository, unless they are to be elsewhere or nowhere', () => {
+  const root = join(import.meta.dirname, '../../..')
+  expect(readConfig({}).dataDirectory).toBe(join(root, '.millrace'))
+  expect(readConfig({ DATA_DIR: 'data/ask' }).dataDirectory).toBe(join(root, 'data/ask'))
+  expect(readConfig({ DATA_DIR: '/var/ask' }).dataDirectory).toBe('/var/ask')
+  expect(readConfig({ DATA_DIR: 'memory' }).dataDirectory).toBeUndefined()
+  expect(problem({ DATA_DIR: 'redis://h' })).toContain('DATA_DIR: expected a directory, or memory, came "redis://h"')
+})
+
 it('allows the page under the addresses of this machine, and takes a list instead', () => {
   expect(readConfig({}).allowedOrigins).toEqual(['http://127.0.0.1:5400', 'http://localhost:5400', 'http://[::1]:5400'])
   expect(readConfig({ PAGE_PORT: '80' }).allowedOrigins).toContain('http://localhost')

@@ -9,7 +9,7 @@
 import { existsSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { randomBytes } from 'node:crypto'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { config as readDotenv } from 'dotenv'
 import { z } from 'zod'
 import type { LogLevel } from './logs.ts'
@@ -20,8 +20,10 @@ export interface Config {
   /** 0: any free port. */
   readonly port: number
   readonly pagePort: number
-  /** Empty: the embedded engine in memory. */
+  /** Empty: the embedded engine. */
   readonly redisUrls: readonly string[]
+  /** Where the embedded engine keeps its streams; undefined: in memory. */
+  readonly dataDirectory: string | undefined
   readonly allowedOrigins: readonly string[]
   readonly serverName: string
   readonly logLevel: LogLevel
@@ -102,6 +104,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     port: value.PORT,
     pagePort: value.PAGE_PORT,
     redisUrls: value.REDIS_URL,
+    dataDirectory: value.DATA_DIR === 'memory' ? undefined : resolve(repositoryRoot, value.DATA_DIR),
     allowedOrigins: value.ALLOWED_ORIGINS ?? pageOrigins(value.HOST, value.PAGE_PORT),
     serverName: value.SERVER_NAME ?? defaultServerName(),
     logLevel: value.LOG_LEVEL,
@@ -177,6 +180,10 @@ export const variables = z.object({
       'redis://host:port or rediss://host:port, several separated by commas for a Cluster',
     )
     .default([]),
+  DATA_DIR: z
+    .string()
+    .refine((path) => !/^[a-z]{2,}:/i.test(path) && !path.includes('\0'), 'a directory, or memory')
+    .default('.millrace'),
   ALLOWED_ORIGINS: z
     .string()
     .transform(list)

@@ -51,7 +51,9 @@ function roleOf(word: string | undefined): Role {
 async function startBackend(config: Config, log: Log, running: Running[]): Promise<number> {
   const handbook = loadHandbook()
   const chosen = await chooseModel(process.env).catch(startFailure('The language model'))
-  const millrace = await openStreams(config.redisUrls, log).catch(startFailure('The streams (REDIS_URL)'))
+  const isEmbedded = config.redisUrls.length === 0
+  const setting = isEmbedded ? 'DATA_DIR' : 'REDIS_URL'
+  const millrace = await openStreams(config, log).catch(startFailure(`The streams (${setting})`))
   running.push(millrace)
   const server = await startAppServer(config, {
     backend: millrace.backend,
@@ -60,16 +62,18 @@ async function startBackend(config: Config, log: Log, running: Running[]): Promi
     log,
   })
   running.push({ close: () => server.close({ graceMs }) })
-  say(`Backend: ${server.url} (answers from ${chosen.model.label}; streams in ${millrace.backend.label})`)
+  const place = isEmbedded ? (config.dataDirectory ?? 'memory') : millrace.backend.label
+  say(`Backend: ${server.url} (answers from ${chosen.model.label}; streams in ${place})`)
   return server.port
 }
 
-function openStreams(redisUrls: readonly string[], log: Log): Promise<Millrace> {
-  if (redisUrls.length === 0) return connect()
-  return connect(redisUrls, {
-    onEvent: ({ type, error }) => {
-      if (type === 'connected') log.info('connected to Redis')
-      else log.warn({ err: error }, `Redis: ${type}`)
+function openStreams({ redisUrls, dataDirectory }: Config, log: Log): Promise<Millrace> {
+  if (redisUrls.length === 0 && dataDirectory === undefined) return connect()
+  return connect(redisUrls.length > 0 ? redisUrls : dataDirectory, {
+    onEvent: (event) => {
+      if (event.type === 'connected') log.info('connected to Redis')
+      else if (!('message' in event)) log.warn({ err: event.error }, `Redis: ${event.type}`)
+      else if (event.type !== 'loading') log.warn({ err: event.error }, event.message)
     },
   })
 }

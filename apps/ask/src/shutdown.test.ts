@@ -1,13 +1,12 @@
 /** Stopping: in process, and the program itself by its signals. */
-import { spawn, type ChildProcess } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
-import { join } from 'node:path'
 import { connect } from 'millrace'
 import { startRedis, waitFor, type RedisServer } from '@millrace/testing'
 import { afterEach, expect, it } from 'vitest'
 import { EventStream } from './testing/event-stream.ts'
+import { Program } from './testing/program.ts'
 import { ScriptedModel } from './testing/scripted-model.ts'
 import { call, entriesOf, type EntryBatch, Inbox, isClosed, Stage, textIn } from './testing/stage.ts'
 
@@ -96,62 +95,38 @@ it('hands an unfinished answer to another server, which completes it', async () 
   expect(entries.map((entry) => entry.seq)).toEqual([0, 1, 2, 3, 4, 5])
 })
 
+function program(...given: ConstructorParameters<typeof Program>): Program {
+  const started = new Program(...given)
+  cleanups.push(() => started.kill())
+  return started
+}
+
 async function onRedis(redis: RedisServer, model: ScriptedModel, name: string): Promise<Stage> {
   const millrace = await connect(redis.url)
   cleanups.push(() => millrace.close())
   return await started({ backend: millrace.backend, model, env: { SERVER_NAME: name, LEASE_MS: '500' } })
 }
 
-class Program {
-  readonly #child: ChildProcess
-  output = ''
-
-  constructor(env: Readonly<Record<string, string>>, ...words: readonly string[]) {
-    const main = join(import.meta.dirname, 'main.ts')
-    this.#child = spawn(process.execPath, ['--conditions=@millrace/source', '--import', 'tsx', main, ...words], {
-      env: { ...process.env, LLM_KIND: 'guide', NODE_OPTIONS: '', PORT: '0', PAGE_PORT: '0', ...env },
-      stdio: ['ignore', 'pipe', 'pipe'],
-    })
-    for (const stream of [this.#child.stdout, this.#child.stderr]) {
-      stream?.on('data', (bytes: Buffer) => (this.output += bytes.toString()))
-    }
-    cleanups.push(async () => this.#child.kill('SIGKILL'))
-  }
-
-  async address(of: RegExp): Promise<string> {
-    return await waitFor(() => of.exec(this.output)?.[1], { what: `an address in ${this.output}`, timeoutMs: 15_000 })
-  }
-
-  signal(name: NodeJS.Signals): void {
-    this.#child.kill(name)
-  }
-
-  async exitCode(): Promise<number> {
-    const ended = () => this.#child.exitCode ?? undefined
-    return await waitFor(ended, { what: `the program to end: ${this.output}`, timeoutMs: 18_000 })
-  }
-}
-
 it('starts both servers, says where the page is, and ends with 0 at SIGTERM', async () => {
-  const program = new Program({})
-  const page = await program.address(/^Ask Me About Redis: (http:\S+)$/m)
-  const backend = await program.address(/^Backend: (http:\S+) /m)
+  const both = program({})
+  const page = await both.address(/^Ask Me About Redis: (http:\S+)$/m)
+  const backend = await both.address(/^Backend: (http:\S+) /m)
   expect(await (await fetch(new URL('/config.json', page))).json()).toEqual({
     backend: { port: Number(new URL(backend).port) },
   })
   expect((await fetch(new URL('/readyz', backend))).status).toBe(200)
-  program.signal('SIGTERM')
-  expect(await program.exitCode()).toBe(0)
+  both.signal('SIGTERM')
+  expect(await both.exitCode()).toBe(0)
 })
 
 it('starts the page alone or the backend alone, and ends with 0 at SIGINT', async () => {
-  const [page, backend] = [new Program({ PORT: '3999' }, 'frontend'), new Program({}, 'backend')]
+  const [page, backend] = [program({ PORT: '3999' }, 'frontend'), program({}, 'backend')]
   const url = await page.address(/^Ask Me About Redis: (http:\S+)$/m)
   expect(await (await fetch(new URL('/config.json', url))).json()).toEqual({ backend: { port: 3999 } })
   await backend.address(/^Backend: (http:\S+) /m)
   expect(page.output).not.toContain('Backend')
   expect(backend.output).not.toContain('Ask Me')
-  for (const program of [page, backend]) program.signal('SIGINT')
+  for (const one of [page, backend]) one.signal('SIGINT')
   expect([await page.exitCode(), await backend.exitCode()]).toEqual([0, 0])
 })
 
@@ -160,7 +135,7 @@ it('says in a sentence why it cannot start, and ends with 1', async () => {
   await new Promise<void>((resolve) => taken.listen(0, '127.0.0.1', resolve))
   cleanups.push(() => new Promise((resolve) => taken.close(resolve)))
   const { port } = taken.address() as AddressInfo
-  const [busy, wrong, role] = [new Program({ PORT: String(port) }), new Program({ PORT: 'x' }), new Program({}, 'both')]
+  const [busy, wrong, role] = [program({ PORT: String(port) }), program({ PORT: 'x' }), program({}, 'both')]
   expect([await busy.exitCode(), await wrong.exitCode(), await role.exitCode()]).toEqual([1, 1, 1])
   expect(busy.output).toContain(`Port ${port} on 127.0.0.1 is in use`)
   expect(wrong.output).toContain('PORT: expected a whole number from 0 to 65535, came "x"')

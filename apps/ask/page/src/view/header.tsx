@@ -21,7 +21,7 @@ export interface HeaderProps {
 export const Header = memo(function Header(props: HeaderProps): ReactNode {
   const { hello, backendLabel, memoryBytes } = props
   const label = backendLabel || hello?.backend
-  const backend = label === 'embedded' ? 'embedded engine' : label
+  const backend = label?.replace(/^embedded/, 'embedded engine')
   return (
     <header className="flex min-h-13 items-center gap-1 border-b border-line bg-card px-3 pt-[env(safe-area-inset-top)] phone:min-h-14 phone:gap-3.5 phone:px-5">
       {props.openHistory && (
