@@ -154,7 +154,7 @@ export class Journal {
         throw new EngineError('UNAVAILABLE', 'the journal was closed before all was on stable storage')
       if (this.#refusal?.kind === 'all') throw new EngineError('UNAVAILABLE', this.#refusal.reason)
       this.#sync()
-      return false
+      return this.#durable.seq >= seq
     }, FLUSH_MS_MAX)
   }
 
