@@ -2,6 +2,7 @@
 //   npm start          the page and the backend
 //   npm run backend    the backend alone
 //   npm run frontend   the page alone
+// Its streams are in .millrace/, unless DATA_DIR or REDIS_URL says otherwise.
 import { ensurePackages, requireNode } from './setup.mjs'
 
 requireNode()
