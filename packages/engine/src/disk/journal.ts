@@ -110,7 +110,7 @@ export class Journal {
     return this.#refusal
   }
 
-  /** Bytes that are in memory, because they are not on stable storage, or were not lately. */
+  /** In memory, because they are not on stable storage, or were not lately. */
   get unsyncedBytes(): number {
     return this.#frames.bytes
   }
@@ -150,8 +150,7 @@ export class Journal {
     this.commit()
     await this.#waits.until(() => {
       if (this.#durable.seq >= seq) return true
-      if (this.#isClosed)
-        throw new EngineError('UNAVAILABLE', 'the journal was closed before all was on stable storage')
+      if (this.#isClosed) throw new EngineError('UNAVAILABLE', 'the journal was closed before all was durable')
       if (this.#refusal?.kind === 'all') throw new EngineError('UNAVAILABLE', this.#refusal.reason)
       this.#sync()
       return this.#durable.seq >= seq
@@ -159,8 +158,7 @@ export class Journal {
   }
 
   /**
-   * Goes on in a new segment: `before` adds the last frames of the one before, `atCut` is called between them and the first
-   * of the new one, all in one turn.
+   * Goes on in a new segment: `before` adds the last frames of the one before, then `atCut` is called, all in one turn.
    */
   async cut(before: () => void, atCut: () => void): Promise<Cut> {
     // The last frames before may need the segment that was prepared for those behind.
@@ -254,7 +252,9 @@ export class Journal {
   #sync(): void {
     const isIdle = this.#syncing === undefined && this.#moving === undefined && !this.#isClosed
     if (!isIdle || this.#file === undefined || this.#written.seq === this.#durable.seq) return
-    if (this.#pace.isInPlace && this.#older.length === 0) return this.#syncInPlace(this.#written, this.#file)
+    // Only what somebody waits for: with `everysec` there is a second's worth of it.
+    if (this.#isDurableOnly && this.#pace.isInPlace && this.#older.length === 0)
+      return this.#syncInPlace(this.#written, this.#file)
     this.#syncing = this.#syncFiles(this.#written, this.#older, this.#file).finally(() => {
       this.#syncing = undefined
       this.#waits.wake()
