@@ -191,9 +191,8 @@ export class Databases {
       if (database.keyCount > 0) frozen.push(new FrozenDatabase(index, database, this.#freezer))
     }
     return new FrozenDatabases(frozen, this.#freezer, () => {
+      cold?.endPictures()
       letGo?.()
-      // What was read for the picture is in no account.
-      cold?.clearCache()
     })
   }
 

@@ -237,6 +237,8 @@ function checkHistory(seed: number, isLarge: boolean, isCold = false): number {
   const step = (): void => {
     if (isLarge && random.below(3) > 0) large.step()
     else history.step()
+    // What a picture shares leaves memory at any time.
+    if (cold !== undefined && random.below(8) === 0) cold.memoryBytes = random.pick([0, 20_000, 200_000, 2_000_000])
   }
   const stepsBefore = random.below(isLarge ? 40 : 150)
   for (let i = 0; i < stepsBefore; i++) step()

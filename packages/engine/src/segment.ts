@@ -24,7 +24,8 @@
  * it.
  *
  * A `picture` shows the segment as it was. It shares the columns: rows to come are written behind its own, and the one
- * thing that changes in place, the mark of a deleted row, is made in a copy of that column.
+ * thing that changes in place, the mark of a deleted row, is made in a copy of that column. When the segment leaves memory
+ * its picture goes with it, but for its own marks.
  */
 import assert from 'node:assert'
 import { lengthBytes, type Arena } from './arena.ts'
@@ -91,6 +92,8 @@ export class Segment {
   #home: ColdSegments | undefined = undefined
   /** Of one that has a record on disk. */
   #stub: ColdStub | undefined = undefined
+  /** Of a picture: its shapes, where those of the record are of later. */
+  #ownShape: Uint8Array | undefined = undefined
 
   private constructor(columns: Columns, nameSets: NameSet[], meter: Meter) {
     this.#ids = columns.ids
@@ -316,13 +319,34 @@ export class Segment {
     const columns = this.#isAway ? NO_COLUMNS : { ids, end: this.#end, shape: this.#shape, arena }
     const picture = new Segment(columns, this.#nameSets, meter)
     picture.#isAway = this.#isAway
-    picture.#home = this.#home
     picture.#stub = this.#stub?.picture()
     picture.#count = this.#count
     picture.#live = this.#live
     picture.#firstLive = this.#firstLive
     this.#isShared = true
+    if (this.#home !== undefined) picture.#showIn(this.#home, this)
     return picture
+  }
+
+  #showIn(home: ColdSegments, original: Segment): void {
+    this.#home = home
+    // What it has beside the segment's own is in the budget.
+    this.#meter = home.meter
+    if (!this.#isAway) home.shares(original, this)
+  }
+
+  /** A picture's: lets go of what it shares with the segment, which has left. */
+  leaveWith(original: Segment): void {
+    this.#ownShape = this.#shape.subarray(0, this.#count)
+    this.#stub = new ColdStub(original.#stub!.place, this.#ids.layout, this.#arena.used)
+    this.#letGo()
+  }
+
+  /** A picture's: nobody else has the columns any more; until `release` they are its own. */
+  inherit(): void {
+    // A record that the segment had is given back.
+    this.#stub = undefined
+    this.#meter.add(this.columnBytes + OVERHEAD_BYTES + this.#nameBytes)
   }
 
   /** Gets no entries from now on, and `home` may send it away. False: that has been said before. */
@@ -357,21 +381,30 @@ export class Segment {
 
   /** Lets go of the columns and the arena, which are stored. */
   leave(): void {
+    this.#meter.add(-this.columnBytes - OVERHEAD_BYTES)
+    this.#letGo()
+  }
+
+  #letGo(): void {
     const { begin, first, last } = this.#stub!
     this.#ids.read(0, begin)
     if (this.#live > 0) this.readFirst(first)
     this.#ids.read(this.#count - 1, last)
-    this.#meter.add(-this.columnBytes - OVERHEAD_BYTES)
     this.#have(NO_COLUMNS)
     this.#isAway = true
   }
 
   /** Takes the segment out of the memory account. */
   release(): void {
-    let bytes = (this.#isAway ? 0 : this.columnBytes + OVERHEAD_BYTES) + (this.#stub?.memoryBytes ?? 0)
-    for (const names of this.#nameSets) bytes += names.memoryBytes
-    this.#meter.add(-bytes)
+    const bytes = this.#isAway ? 0 : this.columnBytes + OVERHEAD_BYTES
+    this.#meter.add(-bytes - this.#nameBytes - (this.#stub?.memoryBytes ?? 0))
     this.drop()
+  }
+
+  get #nameBytes(): number {
+    let bytes = 0
+    for (const names of this.#nameSets) bytes += names.memoryBytes
+    return bytes
   }
 
   /** Nobody has it any more but who is still telling it. */
@@ -387,7 +420,7 @@ export class Segment {
     const columns = columnsToFill(stub.ids, this.#count, stub.arenaBytes)
     home.read(this, stub.place, piecesOf(columns, this.#count))
     stub.applyDeleted(columns.shape, DELETED)
-    this.#have(columns)
+    this.#have(this.#ownShape === undefined ? columns : { ...columns, shape: this.#ownShape })
     this.#isAway = false
     this.#isShared = false
     this.#meter.add(this.columnBytes + OVERHEAD_BYTES)

@@ -176,6 +176,56 @@ describe('what is on disk', () => {
   })
 })
 
+describe('a picture that shares what is in memory', () => {
+  /** The values that the picture of the only key has, its entries 1 to 100 being there. */
+  function taken({ isReadBack = false } = {}): () => string[] {
+    start({ memoryBytes: isReadBack ? 0 : 1e6, cacheBytes: 1e6 })
+    fill('s', 1, 100)
+    cold.memoryBytes = 1e6
+    if (isReadBack) valuesOf('s')
+    frozen = databases.freeze()
+    const { value } = frozen.databases[0]!.take(0)
+    if (value.type !== 'stream') throw new TypeError('the key is a stream')
+    return () => value.range(ID_ZERO, ID_MAX, Infinity).map(({ fields }) => Buffer.from(fields[1]!).toString())
+  }
+  let frozen: ReturnType<Databases['freeze']>
+
+  it('lets go of it when the stream does, and has its own deletions', () => {
+    const values = taken()
+    deleteEntries(db(), 's', [idOf(3), idOf(20)], NOW)
+    cold.memoryBytes = 0
+    expect(cold.info()).toMatchObject({ segments: 9, reads: 0 })
+    expect(values()).toEqual(wanted(1, 100))
+    expect(cold.info().reads).toBe(9)
+    expect(valuesOf('s', 1, 5)).toEqual(wanted(1, 5).filter((_, i) => i !== 2))
+    frozen.release()
+    expect(cold.info().residentBytes).toBe(databases.memoryBytes)
+  })
+
+  it('has it for itself, within the budget, when the stream is trimmed', () => {
+    const values = taken()
+    const { memoryBytes } = databases
+    trim(db(), 's', { keep: { kind: 'max-len', entries: 0 } }, NOW)
+    expect(cold.info().residentBytes).toBeGreaterThan(memoryBytes * 0.7)
+    expect(values()).toEqual(wanted(1, 100))
+    cold.memoryBytes = 0
+    expect(cold.info().segments).toBe(9)
+    expect(cold.info().residentBytes).toBeLessThan(databases.memoryBytes + 9 * 1000)
+    expect(values()).toEqual(wanted(1, 100))
+    frozen.release()
+    expect(cold.info()).toMatchObject({ segments: 0, files: 0, residentBytes: databases.memoryBytes })
+  })
+
+  it('gives back what it had on disk once', () => {
+    const values = taken({ isReadBack: true })
+    trim(db(), 's', { keep: { kind: 'max-len', entries: 0 } }, NOW)
+    expect(cold.info().segments).toBe(0)
+    expect(values()).toEqual(wanted(1, 100))
+    frozen.release()
+    expect(cold.info()).toMatchObject({ segments: 0, files: 0, residentBytes: databases.memoryBytes })
+  })
+})
+
 describe('the budget', () => {
   it('is kept to, whatever is added', () => {
     start({ memoryBytes: 100_000, segmentRowsMax: 100 })

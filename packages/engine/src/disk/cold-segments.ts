@@ -17,6 +17,9 @@
  * One object can serve several `Databases`, as when one is loaded beside the other: then they share the budget.
  *
  * Who tells segments later, over several turns, `hold`s them: what is trimmed meanwhile stays readable.
+ *
+ *   segment ──shares──► picture      of one that a snapshot will tell. It goes to disk with its segment; when that is trimmed
+ *                                    first, the picture has its bytes for itself, as a sealed segment has
  */
 import { Meter } from '../meter.ts'
 import type { ColdStub } from '../cold-stub.ts'
@@ -90,6 +93,10 @@ export class ColdSegments {
   readonly #files: ColdFiles
   readonly #sealed = new Set<Segment>()
   readonly #cached = new Set<Segment>()
+  /** By their segments, which are in memory. */
+  readonly #pictures = new Map<Segment, Segment>()
+  /** Those whose segments are nobody's. */
+  readonly #orphans = new Set<Segment>()
   #cachedBytes = 0
   #memoryBytes: number
   /** Let go since the last collection that was asked for. */
@@ -152,10 +159,24 @@ export class ColdSegments {
   /** A segment that nobody has any more but who is still telling it; `stub`: of one that has a record. */
   forget(segment: Segment, stub: ColdStub | undefined): void {
     this.#sealed.delete(segment)
+    this.#orphan(segment)
     if (stub === undefined) return
     if (this.#cached.delete(segment)) this.#cachedBytes -= stub.place.bytes
     this.#segments--
     this.#files.free(stub.place)
+  }
+
+  /** A picture of a segment that is in memory has its columns. */
+  shares(segment: Segment, picture: Segment): void {
+    this.#pictures.set(segment, picture)
+  }
+
+  /** Nobody tells pictures any more: what was read, or kept, for them is let go. */
+  endPictures(): void {
+    this.#pictures.clear()
+    for (const picture of this.#orphans) picture.release()
+    this.#orphans.clear()
+    this.clearCache()
   }
 
   /** Until the function that this returns is called, what is trimmed can still be read by who has its segments. */
@@ -224,6 +245,16 @@ export class ColdSegments {
     return true
   }
 
+  /** The segment is gone: its picture, if it has one, is alone with the bytes. */
+  #orphan(segment: Segment): void {
+    const picture = this.#pictures.get(segment)
+    if (picture === undefined) return
+    this.#pictures.delete(segment)
+    this.#orphans.add(picture)
+    picture.inherit()
+    this.#sealed.add(picture)
+  }
+
   /** Lets one go that was read back; false when there is none but the one that is kept. */
   #evict(kept: Segment | undefined): boolean {
     const segment = oldest(this.#cached, kept)
@@ -237,6 +268,8 @@ export class ColdSegments {
 
   #letGo(segment: Segment, bytes: number): void {
     segment.leave()
+    this.#pictures.get(segment)?.leaveWith(segment)
+    this.#pictures.delete(segment)
     this.#leftBytes += bytes
     if (this.#leftBytes < COLLECT_BYTES) return
     this.#leftBytes = 0
