@@ -16,6 +16,8 @@ export type Effect = 'none' | 'change' | 'growth'
 
 export class Safety {
   readonly #store: Store
+  #batch: Promise<void> | undefined = undefined
+  #told: Promise<void> = Promise.resolve()
 
   constructor(store: Store) {
     this.#store = store
@@ -29,13 +31,15 @@ export class Safety {
     throw new StreamError('UNAVAILABLE', `Nothing was changed: the disk takes no more writes (${refusal.reason})`)
   }
 
-  /** Resolves when all that has happened so far is safe. */
-  async settled(effect: Effect): Promise<void> {
-    try {
-      await this.#store.whenSafe()
-    } catch (error) {
-      throw unsafeError(effect, error)
+  /** Resolves when all that has happened so far is safe. Those who change something in one turn get one promise. */
+  settled(effect: Effect): Promise<void> {
+    const batch = this.#store.whenSafe()
+    if (effect === 'none') return told(batch, effect)
+    if (batch !== this.#batch) {
+      this.#batch = batch
+      this.#told = told(batch, effect)
     }
+    return this.#told
   }
 
   /** A verb, told when it is safe to. What it does at once has been done when this returns. */
@@ -55,6 +59,14 @@ export class Safety {
 
   async close(): Promise<void> {
     await this.#store.close()
+  }
+}
+
+async function told(batch: Promise<void>, effect: Effect): Promise<void> {
+  try {
+    await batch
+  } catch (error) {
+    throw unsafeError(effect, error)
   }
 }
 

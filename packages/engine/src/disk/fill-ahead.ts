@@ -13,7 +13,7 @@ import { readBytes, writeAll, type OpenFile } from './files.ts'
 const FILL_BYTES_MIN = 16_384
 const CHUNK_BYTES = 65_536
 /** With larger writes the data are what takes the time. */
-const WRITE_BYTES_MAX = 65_536
+const WRITE_BYTES_MAX = 8192
 
 /** `fillBytes`: how many zeros at most; asked at each write. */
 export function fillingAhead(file: OpenFile, fillBytes: () => number): OpenFile {
