@@ -100,6 +100,7 @@ const FAILURES = {
   'write-failed': 'The journal could not be written',
   'sync-failed': 'The journal could not be made durable',
   'segment-failed': 'The next segment of the journal could not be made',
+  'file-missing': 'A file was taken from the directory that is open',
   'slot-failed': 'How far the journal is durable could not be noted',
   'snapshot-failed': 'A snapshot could not be written',
   'spill-failed': 'The disk takes no parts of streams, which stay in memory',

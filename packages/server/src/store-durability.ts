@@ -133,6 +133,7 @@ const whatFailed = {
   'sync-failed': 'The journal could not be made durable',
   'segment-failed': 'The next segment of the journal could not be made',
   'snapshot-failed': 'A snapshot could not be written',
+  'file-missing': 'A file was taken from the directory that is open',
   'slot-failed': 'How far the journal is durable could not be noted',
 } as const
 

@@ -295,7 +295,7 @@ export class Journal {
 
   #syncFailed(error: Error): void {
     this.#tell({ kind: 'sync-failed', error })
-    this.#startMove(error)
+    this.moveOn(error)
   }
 
   #synced(target: Durable, beganMs: number): void {
@@ -312,11 +312,10 @@ export class Journal {
   }
 
   #rollWhenDue(): void {
-    const { segmentBytes } = this.#options
-    if (this.#end.offset < segmentBytes / 2) return
+    if (this.#end.offset < this.#options.segmentBytes / 2) return
     if (this.#next === undefined) {
       if (!this.#isPreparing && this.#file !== undefined) void this.#prepare()
-    } else if (this.#end.offset >= segmentBytes && this.#file !== undefined) {
+    } else if (this.#end.offset >= this.#options.segmentBytes && this.#file !== undefined) {
       this.#write()
       this.#roll()
     }
@@ -352,7 +351,7 @@ export class Journal {
   #writeFailed(error: NodeJS.ErrnoException): void {
     if (!isFull(error)) {
       this.#tell({ kind: 'write-failed', error })
-      this.#startMove(error)
+      this.moveOn(error)
       return
     }
     if (this.#options.reserve.release()) {
@@ -387,7 +386,8 @@ export class Journal {
     this.onChange()
   }
 
-  #startMove(cause: Error): void {
+  /** Gives the current files up, and goes on in a new one. */
+  moveOn(cause: Error): void {
     if (this.#moving !== undefined || this.#isClosed) return
     this.#closeUnused([this.#file])
     this.#file = undefined
@@ -398,7 +398,6 @@ export class Journal {
     })
   }
 
-  /** Gives the current files up at their durable end, and goes on in a new one. */
   async #move(cause: Error): Promise<void> {
     // It may still succeed, and move the durable end on.
     await this.#syncing

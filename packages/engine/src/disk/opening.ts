@@ -18,7 +18,8 @@ import { randomWord } from './journal-directory.ts'
 import { createSegment, SEGMENT_HEADER_BYTES, segmentHeader, segmentName } from './journal-file.ts'
 import type { TornTail } from './journal-scan.ts'
 import type { DirectoryLock } from './lock.ts'
-import { MANIFEST_FORMAT, writeManifest, type Manifest, type SegmentEntry } from './manifest.ts'
+import { writeManifest, type Manifest, type SegmentEntry } from './manifest.ts'
+import { newManifest } from './new-directory.ts'
 import { recovering, type LoadProgress, type Recovered } from './recovery.ts'
 import { Reserve, RESERVE_NAME } from './reserve.ts'
 import { loadSnapshot, removeQuietly } from './snapshot.ts'
@@ -30,6 +31,8 @@ export type StoreEvent =
   | { readonly kind: 'torn'; readonly tail: TornTail }
   /** One that `rewrite` began. The journal goes on growing; it is tried again. */
   | { readonly kind: 'snapshot-failed'; readonly error: Error }
+  /** Somebody has removed a file, or the directory. What it held is written once more where that is possible. */
+  | { readonly kind: 'file-missing'; readonly error: Error }
 
 export interface StoreOptions {
   readonly env: Env
@@ -194,17 +197,7 @@ async function beginning(env: Env, directory: string, recovered: Recovered | und
 }
 
 async function firstManifest(env: Env, directory: string): Promise<Manifest> {
-  const id = [randomWord(env), randomWord(env)].map((word) => word.toString(16).padStart(8, '0')).join('')
-  const manifest: Manifest = {
-    format: MANIFEST_FORMAT,
-    generation: 1,
-    directory: id,
-    epoch: 0,
-    isClean: true,
-    snapshot: null,
-    seqBefore: 0,
-    segments: [],
-  }
+  const manifest = newManifest(env, null)
   await writeManifest(env.fs, directory, manifest)
   return manifest
 }

@@ -18,6 +18,7 @@ import type { Journal } from './journal.ts'
 import type { FsyncPolicy, Refusal } from './journal-options.ts'
 import type { DirectoryLock } from './lock.ts'
 import { openDirectory, type RewriteRule, type StoreEvent, type StoreOptions, type StoreParts } from './opening.ts'
+import { Presence } from './presence.ts'
 import { removeQuietly, snapshotName, writeSnapshot } from './snapshot.ts'
 
 export type { RewriteRule, StoreEvent, StoreOptions } from './opening.ts'
@@ -79,6 +80,8 @@ export class Store {
   #snapshotEnded: () => void = () => undefined
   #changesAtSnapshot = 0
   #baseBytes: number
+  readonly #presence: Presence
+  #missing: string | undefined = undefined
   #isClosing = false
 
   private constructor({ directory, databases, cold, journal, lock, env }: StoreParts, options: StoreOptions) {
@@ -92,6 +95,12 @@ export class Store {
     this.#env = env
     this.#commitMs = options.commitMs ?? 0
     this.#baseBytes = this.bytes
+    this.#presence = new Presence(
+      env,
+      directory,
+      () => journal.manifest,
+      (path) => this.#isMissing(path),
+    )
     this.#unsubscribe = databases.subscribe((index, change) => this.#record(index, change))
     journal.onChange = () => {
       this.#settle()
@@ -206,6 +215,7 @@ export class Store {
     }
     this.commit()
     this.#unsubscribe()
+    this.#presence.end()
     try {
       await this.#journal.close()
     } finally {
@@ -219,6 +229,7 @@ export class Store {
   abandon(): void {
     this.#isClosing = true
     this.#unsubscribe()
+    this.#presence.end()
     this.#cancelCommit?.()
     this.#journal.abandon()
     this.#reject('the store was abandoned')
@@ -251,6 +262,21 @@ export class Store {
       for (const name of old) removeQuietly(this.#env.fs, `${directory}/${name}`)
     } finally {
       frozen?.release()
+    }
+  }
+
+  /** Nothing more is told to be safe that is in a file without a name; then all is written into new ones. */
+  #isMissing(path: string): void {
+    if (this.#missing === undefined) {
+      const error = new Error(`${path} was removed`)
+      this.#onEvent({ kind: 'file-missing', error })
+      this.#missing = path
+      this.#journal.moveOn(error)
+    } else if (this.refusal === undefined && this.#snapshot.runningSinceMs === undefined) {
+      this.snapshot().then(
+        () => (this.#missing = undefined),
+        (error: unknown) => this.#onEvent({ kind: 'snapshot-failed', error: error as Error }),
+      )
     }
   }
 
