@@ -31,10 +31,10 @@ export function applyChange(stream: Value | undefined, change: StreamChange): vo
       assert.strictEqual(stream.removeThrough(change.through), change.removed, 'a trim removes what it decided to')
       return
     case 'entries-deleted':
-      for (const id of change.ids) stream.delete(id)
+      stream.deleteAll(change.ids)
       return
     case 'entries-trimmed':
-      for (const id of change.ids) stream.removeOne(id)
+      stream.removeAll(change.ids)
       return
     case 'id-set':
       stream.setLastId(change.lastId)

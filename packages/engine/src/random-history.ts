@@ -50,10 +50,12 @@ export class RandomHistory {
   /** The clock: the history moves it, mostly forward. */
   nowMs = 10
   readonly #random: Seeded
+  readonly #onRefused: (error: EngineError) => void
 
-  constructor(databases: Databases, random: Seeded) {
+  constructor(databases: Databases, random: Seeded, onRefused: (error: EngineError) => void = () => undefined) {
     this.databases = databases
     this.#random = random
+    this.#onRefused = onRefused
   }
 
   /** One command. */
@@ -62,6 +64,7 @@ export class RandomHistory {
       this.#run(this.#random.below(100))
     } catch (error) {
       if (!(error instanceof EngineError)) throw error
+      this.#onRefused(error)
     }
   }
 

@@ -72,6 +72,14 @@ export interface SegmentRun {
   readonly end: number
 }
 
+/** Rows that are to be deleted, each of which is there, and what is left then. */
+export interface Deletion {
+  readonly rows: ReadonlySet<number>
+  readonly firstLive: number
+  /** Its ID, if there is one. */
+  readonly first: NumberId
+}
+
 export class Segment {
   #ids: IdColumns
   #end: Uint32Array
@@ -275,16 +283,40 @@ export class Segment {
     return view.fields()
   }
 
-  /** Makes a row a tombstone. */
-  delete(row: number): void {
-    assert(!this.isDeleted(row), 'an entry is deleted once')
-    if (this.#isShared) {
+  /** Looks at what is needed for `deletePlanned`. */
+  planDeletion(rows: ReadonlySet<number>): Deletion {
+    const first = new IdCell()
+    let firstLive = this.#firstLive
+    if (!rows.has(firstLive)) {
+      this.readFirst(first)
+      return { rows, firstLive, first }
+    }
+    while (firstLive < this.#count && (rows.has(firstLive) || this.isDeleted(firstLive))) firstLive++
+    if (firstLive < this.#count) this.ids.read(firstLive, first)
+    return { rows, firstLive, first }
+  }
+
+  /** Makes rows tombstones; what is on disk only stays there. */
+  deletePlanned({ rows, firstLive, first }: Deletion): void {
+    for (const row of rows) this.#mark(row)
+    this.#firstLive = firstLive
+    if (this.#isAway) this.#stub!.first.copy(first)
+  }
+
+  #mark(row: number): void {
+    if (this.#isShared && !this.#isAway) {
       this.#shape = this.#shape.slice()
       this.#isShared = false
     }
-    this.#shape[row]! |= DELETED
+    if (!this.#isAway) this.#shape[row]! |= DELETED
     if (this.#stub !== undefined) this.#meter.add(this.#stub.markDeleted(row, this.#count))
     this.#live--
+  }
+
+  /** Makes a row a tombstone. */
+  delete(row: number): void {
+    assert(!this.isDeleted(row), 'an entry is deleted once')
+    this.#mark(row)
     if (row !== this.#firstLive) return
     do this.#firstLive++
     while (this.#firstLive < this.#count && this.isDeleted(this.#firstLive))

@@ -111,7 +111,7 @@ function checkHistory(random: Seeded, stream: Stream): void {
     const start = random.below(plain.length + 1)
     for (const { id } of plain.slice(start, start + random.below(1200))) {
       if (random.below(5) === 0) continue
-      stream.delete(id)
+      stream.deleteAll([id])
       gone.add(formatId(id))
     }
     plain = plain.filter(({ id }) => !gone.has(formatId(id)))
@@ -153,7 +153,7 @@ it('gives the memory of large entries back though each segment keeps one', () =>
   const empty = meter.bytes
   const large = '\0'.repeat(20_000)
   for (let i = 1n; i <= 500n; i++) stream.append(IdCell.of({ ms: i, seq: 0n }), packed(['f', large]), true)
-  for (let i = 1n; i <= 500n; i++) if (i % 50n !== 0n) stream.delete({ ms: i, seq: 0n })
+  for (let i = 1n; i <= 500n; i++) if (i % 50n !== 0n) stream.deleteAll([{ ms: i, seq: 0n }])
   expect(stream.length).toBe(10)
   expect(meter.bytes - empty).toBeLessThan(4 * 10 * large.length)
 })
@@ -180,7 +180,7 @@ it('counts the names that its nodes hold on to', () => {
   expect(perEntry).toBeLessThan(2.6 * length)
   const { memoryBytes } = stream.copy()
   expect(Math.abs(memoryBytes / stream.memoryBytes - 1)).toBeLessThan(0.2)
-  stream.delete({ ms: 250n, seq: 0n })
+  stream.deleteAll([{ ms: 250n, seq: 0n }])
   stream.removeThrough({ ms: 500n, seq: 0n })
   expect(stream.memoryBytes - empty).toBeLessThan(length)
 })

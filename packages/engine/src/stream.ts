@@ -11,6 +11,7 @@
 import assert from 'node:assert'
 import type { ColdSegments } from './disk/cold-segments.ts'
 import { EntryCursor } from './entry-cursor.ts'
+import { EngineError } from './errors.ts'
 import { Fences } from './fences.ts'
 import { ID_ZERO, type StreamId } from './id.ts'
 import { Group } from './group.ts'
@@ -250,15 +251,22 @@ export class Stream {
     this.nodes.capLast(last)
   }
 
-  /** Deletes one entry, which is there. */
-  delete(id: StreamId): void {
-    this.removeOne(id)
-    const key = IdCell.of(id)
-    if (compareNumberIds(key, this.maxDeleted) > 0) this.maxDeleted.copy(key)
+  /** Deletes entries, each of which is there, and given once. */
+  deleteAll(ids: readonly StreamId[]): void {
+    this.removeAll(ids)
+    for (const id of ids) {
+      this.#key.setId(id)
+      if (compareNumberIds(this.#key, this.maxDeleted) > 0) this.maxDeleted.copy(this.#key)
+    }
   }
 
-  /** Removes one entry, which is there, as a trim does: the highest deleted ID stays. */
-  removeOne(id: StreamId): void {
+  /** Removes entries as a trim does: the highest deleted ID stays. */
+  removeAll(ids: readonly StreamId[]): void {
+    if (this.#cold === undefined || ids.length === 1) for (const id of ids) this.#removeOne(id)
+    else this.#removePlanned(ids)
+  }
+
+  #removeOne(id: StreamId): void {
     const key = IdCell.of(id)
     const index = this.segmentFor(key)
     const segment = this.#segments[index]
@@ -268,6 +276,29 @@ export class Stream {
     this.nodes.delete(key)
     this.#length--
     this.#tidySegment(index)
+  }
+
+  /** What is on disk only is read before anything is changed: a disk that fails leaves all as it was. */
+  #removePlanned(ids: readonly StreamId[]): void {
+    const key = new IdCell()
+    const rows = new Map<Segment, Set<number>>()
+    for (const id of ids) {
+      key.setId(id)
+      const segment = this.#segments[this.segmentFor(key)]
+      const row = segment?.find(key) ?? -1
+      assert(segment !== undefined && row >= 0, 'an entry to delete is there')
+      const before = rows.get(segment)
+      if (before === undefined) rows.set(segment, new Set([row]))
+      else before.add(row)
+    }
+    const plans = Array.from(rows, ([segment, doomed]) => ({ segment, plan: segment.planDeletion(doomed) }))
+    for (const { segment, plan } of plans) segment.deletePlanned(plan)
+    for (const id of ids) {
+      key.setId(id)
+      this.nodes.delete(key)
+    }
+    this.#length -= ids.length
+    for (const { segment } of plans) this.#tidySegment(this.#segments.indexOf(segment))
   }
 
   /** Removes all entries up to an ID from the front, as a trim does; returns how many were there. */
@@ -344,16 +375,25 @@ export class Stream {
     copy.#length = this.#length
     copy.nodes.copyFrom(this.nodes)
     copy.producers = this.producers?.copy(copy.#meter)
-    for (const segment of this.#segments) {
-      const copied = segment.compacted(copy.#meter)
-      const first = new IdCell()
-      copied.ids.read(0, first)
-      copy.#fences.insert(copy.#segments.length, first)
-      copy.#segments.push(copied)
-      if (segment !== this.#segments.at(-1)) copy.#seal(copied)
+    try {
+      for (const segment of this.#segments) copy.#copySegment(segment, segment === this.#segments.at(-1))
+    } catch (error) {
+      // The disk did not give one of them.
+      copy.chargeTo(undefined)
+      copy.drop()
+      throw error
     }
     for (const group of this.#groups.values()) copy.#groups.set(group.name, group.copy(copy.#meter))
     return copy
+  }
+
+  #copySegment(segment: Segment, isLast: boolean): void {
+    const copied = segment.compacted(this.#meter)
+    const first = new IdCell()
+    copied.ids.read(0, first)
+    this.#fences.insert(this.#segments.length, first)
+    this.#segments.push(copied)
+    if (!isLast) this.#seal(copied)
   }
 
   /** The stream as it is now, to be read, whatever becomes of this one: some hundred nanoseconds for each part of it. */
@@ -407,7 +447,16 @@ export class Stream {
       segment.release()
       this.#drop(index, 1)
     } else if (dead > segment.live && (dead > COMPACT_ROWS_MIN || segment.usedBytes > COMPACT_BYTES_MIN)) {
+      this.#tryToCompact(index)
+    }
+  }
+
+  /** The deletion is done: where the disk doesn't give the rest, that stays as large as it is. */
+  #tryToCompact(index: number): void {
+    try {
       this.#compactSegment(index)
+    } catch (error) {
+      if (!(error instanceof EngineError)) throw error
     }
   }
 
