@@ -64,7 +64,7 @@ export function manifestName(generation: number): string {
 export function readManifest(fs: Fs, directory: string): Manifest | undefined {
   const names = new Set(fs.list(directory))
   const found = ['manifest-0', 'manifest-1'].filter((name) => names.has(name))
-  const manifests = found.map((name) => readOne(fs, directory, name))
+  const manifests = found.map((name) => readManifestFile(fs, directory, name))
   const newest = manifests.reduce<Manifest | undefined>(
     (best, one) => (best === undefined || one.generation > best.generation ? one : best),
     undefined,
@@ -107,7 +107,8 @@ export async function writeManifest(fs: Fs, directory: string, manifest: Manifes
   await fs.syncDirectory(directory)
 }
 
-function readOne(fs: Fs, directory: string, name: string): Manifest {
+/** Reads one of the two, whether or not it counts. */
+export function readManifestFile(fs: Fs, directory: string, name: string): Manifest {
   const path = `${directory}/${name}`
   const file = fs.open(path, 'read')
   let text: string

@@ -14,6 +14,9 @@ import { snapshotName, writeSnapshot } from './snapshot.ts'
 
 const FIRST_SEGMENT = 1
 
+/** As many as a server can be told to have: who looks at a directory from outside does not know how many it had. */
+export const DATABASES_MAX = 10_000
+
 /** The manifest of a directory that has no journal yet. */
 export function newManifest(env: Env, snapshot: SnapshotEntry | null): Manifest {
   return {

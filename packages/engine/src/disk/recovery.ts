@@ -33,7 +33,7 @@ export type SnapshotLoader = (
   databases: Databases,
 ) => Generator<number, { readonly bytes: number; readonly crc: string }>
 
-const SNAPSHOT_NAME = /^snapshot-\d{6,10}\.rdb$/
+export const SNAPSHOT_NAME = /^snapshot-\d{6,10}\.rdb$/
 const TEMPORARY_NAME = /\.tmp$/
 
 /** The manifest of a directory that has data; undefined: it has none. `CORRUPT`: it has, but no manifest. */
