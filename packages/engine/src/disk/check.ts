@@ -157,7 +157,7 @@ class DirectoryCheck {
   #look(name: string, kind: FileReport['kind'], journal: JournalCheck): Looked {
     if (kind === 'manifest') {
       const { generation, isClean } = readManifestFile(this.#fs, this.#directory, name)
-      const end = isClean ? ', after an orderly end' : ''
+      const end = isClean && generation > 1 ? ', after an orderly end' : ''
       return { state: 'whole', lines: [`generation ${generation}${end}`] }
     }
     if (kind === 'durable') return this.#lookAtDurable()

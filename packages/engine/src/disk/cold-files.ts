@@ -12,7 +12,7 @@
  */
 import { crc32 } from 'node:zlib'
 import { EngineError } from '../errors.ts'
-import { writeAll, type Fs, type OpenFile } from './files.ts'
+import { closeQuietly, writeAll, type Fs, type OpenFile } from './files.ts'
 
 const FILE_BYTES_DEFAULT = 64 << 20
 // Of so many files a new one holds as much as all of them in the mean: the number of open files grows with the logarithm.
@@ -237,12 +237,8 @@ export class ColdFiles {
   #remove(file: ColdFile): void {
     if (file.isClosed) return
     file.isClosed = true
-    try {
-      file.open.close()
-      this.#options.fs.remove(file.path)
-    } catch (error) {
-      this.#options.onLeft?.(file.path, error)
-    }
+    closeQuietly(file.open)
+    this.#options.fs.removeSoon(file.path).catch((error: unknown) => this.#options.onLeft?.(file.path, error))
   }
 }
 

@@ -13,6 +13,7 @@ import { withChecksum } from '../rdb/testing/rdb-builder.ts'
 import { readGroup } from '../read-group.ts'
 import { range } from '../read-range.ts'
 import { ColdSegments, type ColdEvent, type ColdOptions } from './cold-segments.ts'
+import { settled } from './testing/sim-env.ts'
 import { SimFs } from './testing/sim-fs.ts'
 
 const NOW = 1_700_000_000_000
@@ -424,10 +425,11 @@ describe('a disk that fails', () => {
     expect(trim(db(), 's', approximate, NOW)).toBe(100)
   })
 
-  it('does not let a file go: that is told', () => {
+  it('does not let a file go: that is told', async () => {
     fill('s', 1, 100)
     fs.inject({ kind: 'remove', error: 'EIO', times: Infinity })
     removeKey(db(), 's', NOW)
+    await settled()
     expect(new Set(events.map(({ kind }) => kind))).toEqual(new Set(['file-left']))
   })
 })

@@ -42,6 +42,8 @@ export interface Fs {
   /** Atomically, also in place of an existing file. */
   rename(from: string, to: string): void
   remove(path: string): void
+  /** As `remove`, while other work goes on: a large file takes a system some 15 ms to take apart. */
+  removeSoon(path: string): Promise<void>
   /** Resolves when the names in a directory are on stable storage: of what was created, renamed and removed so far. */
   syncDirectory(path: string): Promise<void>
   syncDirectoryNow(path: string): void

@@ -72,6 +72,11 @@ export class JournalScan {
     this.#end = { position: { segment: 0, offset: 0 }, crc: 0, seq: this.#seq }
   }
 
+  /** Where the whole groups end, as far as it has come. */
+  get end(): JournalEnd {
+    return this.#end
+  }
+
   /** Yields now and then, so that something else can be done between. */
   *run(): Generator<void, ScannedJournal> {
     const { segments } = this.#request.manifest

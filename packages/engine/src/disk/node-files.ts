@@ -58,6 +58,11 @@ export const nodeFs: Fs = {
   list: (path) => fs.readdirSync(path).toSorted(),
   rename: (from, to) => fs.renameSync(from, to),
   remove: (path) => fs.unlinkSync(path),
+  removeSoon(path) {
+    return new Promise((resolve, reject) => {
+      fs.unlink(path, (error) => (error === null ? resolve() : reject(error)))
+    })
+  },
   syncDirectory(path) {
     return new Promise((resolve, reject) => {
       fs.open(path, 'r', (openError, fd) => {

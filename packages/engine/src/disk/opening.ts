@@ -110,7 +110,7 @@ async function openLocked(
   for (const tail of recovered?.journal.torn ?? []) options.onEvent?.({ kind: 'torn', tail })
   // A name of the manifest that was read may not be durable yet, and the one before it may need what this one does not.
   await fs.syncDirectory(directory)
-  removeLeftovers(fs, directory, recovered?.leftovers ?? [])
+  await removeLeftovers(fs, directory, recovered?.leftovers ?? [])
   const start = await beginning(env, directory, recovered)
   const slots = await openSlots(directory, start, options)
   const reserve = new Reserve(fs, directory, options.reserveBytes ?? RESERVE_BYTES)
@@ -211,8 +211,8 @@ async function syncSegment(fs: Fs, directory: string, number: number): Promise<v
   }
 }
 
-function removeLeftovers(fs: Fs, directory: string, names: readonly string[]): void {
-  for (const name of [...names, RESERVE_NAME]) removeQuietly(fs, `${directory}/${name}`)
+async function removeLeftovers(fs: Fs, directory: string, names: readonly string[]): Promise<void> {
+  for (const name of [...names, RESERVE_NAME]) await removeQuietly(fs, `${directory}/${name}`)
 }
 
 /** From here on the file tells that there is a journal, whatever becomes of the manifest that names it. */

@@ -112,7 +112,8 @@ export function scanOf(fs: Fs, directory: string, manifest: Manifest, apply: App
   return new JournalScan({ fs, directory, manifest, durable, apply })
 }
 
-function applyPayload(databases: Databases, payload: Uint8Array, where: string): void {
+/** Applies a payload of the journal; `where` is what errors call it. */
+export function applyPayload(databases: Databases, payload: Uint8Array, where: string): void {
   try {
     const reader = new ChangeReader(payload)
     while (reader.next()) databases.apply(reader.database, reader.change)
@@ -134,7 +135,8 @@ function leftovers(manifest: Manifest, names: readonly string[]): string[] {
   )
 }
 
-function totalBytes(fs: Fs, directory: string, manifest: Manifest, names: readonly string[]): number {
+/** How much there is to read. */
+export function totalBytes(fs: Fs, directory: string, manifest: Manifest, names: readonly string[]): number {
   let bytes = manifest.snapshot?.bytes ?? 0
   for (const { number, end } of manifest.segments) {
     const name = segmentName(number)

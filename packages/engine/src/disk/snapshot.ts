@@ -49,7 +49,7 @@ export async function writeSnapshot(request: SnapshotRequest): Promise<SnapshotE
     await file.sync()
   } catch (error) {
     closeQuietly(file)
-    removeQuietly(fs, temporary)
+    await removeQuietly(fs, temporary)
     throw error
   }
   closeQuietly(file)
@@ -104,9 +104,9 @@ export function* loadSnapshot(
   }
 }
 
-export function removeQuietly(fs: Fs, path: string): void {
+export async function removeQuietly(fs: Fs, path: string): Promise<void> {
   try {
-    fs.remove(path)
+    await fs.removeSoon(path)
   } catch {
     // It is left over, and looked at again when the directory is opened.
   }

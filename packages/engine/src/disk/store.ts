@@ -259,7 +259,7 @@ export class Store {
       const old = await this.#journal.adopt(entry, cut)
       this.#changesAtSnapshot = changes
       this.#baseBytes = this.bytes
-      for (const name of old) removeQuietly(this.#env.fs, `${directory}/${name}`)
+      for (const name of old) await removeQuietly(this.#env.fs, `${directory}/${name}`)
     } finally {
       frozen?.release()
     }

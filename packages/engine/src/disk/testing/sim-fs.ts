@@ -224,6 +224,10 @@ export class SimFs implements Fs {
     })
   }
 
+  async removeSoon(path: string): Promise<void> {
+    this.remove(path)
+  }
+
   syncDirectory(path: string): Promise<void> {
     return this.#operations.sync(this.#syncTarget(path))
   }
