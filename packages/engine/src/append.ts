@@ -4,6 +4,7 @@
  *   arguments ──► checks ──► the ID (here time becomes one) ──► entry-added ──► trimmed
  */
 import type { Database } from './database.ts'
+import { countBelow, idAtIndex } from './entry-ranks.ts'
 import { EntrySeeker } from './entry-seeker.ts'
 import { EngineError } from './errors.ts'
 import {
@@ -317,7 +318,7 @@ function decideTrim(stream: Stream, rule: TrimRule, limit: number): { through: S
     const wanted = rule.approximate === true ? removed : wantedOf(stream, keep)
     if (wanted > removed) {
       removed = wanted
-      through = stream.idAtIndex(wanted - 1)
+      through = idAtIndex(stream, wanted - 1)
     }
     return false
   })
@@ -325,5 +326,5 @@ function decideTrim(stream: Stream, rule: TrimRule, limit: number): { through: S
 }
 
 function wantedOf(stream: Stream, keep: TrimRule['keep']): number {
-  return keep.kind === 'max-len' ? stream.length - keep.entries : stream.countBelow(keep.id)
+  return keep.kind === 'max-len' ? stream.length - keep.entries : countBelow(stream, keep.id)
 }

@@ -6,7 +6,7 @@ import assert from 'node:assert'
 import { unreachable, type Change, type Delivered, type KeyChange } from './change.ts'
 import type { Consumer, Group } from './group.ts'
 import type { Value } from './keyspace.ts'
-import type { SegmentRun } from './segment.ts'
+import type { SegmentRun } from './segment-run.ts'
 import type { Stream } from './stream.ts'
 
 type StreamChange = Exclude<Change, KeyChange>

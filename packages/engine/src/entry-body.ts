@@ -20,6 +20,24 @@ export function bodyBytes({ starts, ends, first, count }: PackedFields, isWithNa
   return bytes
 }
 
+/** How many of so many entries of as many fields go into so many bytes, without their names. Hot. */
+export function fittingEntries(
+  { starts, ends, first, count }: PackedFields,
+  entriesMax: number,
+  bytes: number,
+): number {
+  let left = bytes
+  let fitting = 0
+  for (let at = first + 1; fitting < entriesMax; fitting++, at += count) {
+    for (let i = at; i < at + count; i += 2) {
+      const length = ends[i]! - starts[i]!
+      left -= lengthBytes(length) + length
+    }
+    if (left < 0) break
+  }
+  return fitting
+}
+
 /** Adds an entry; there is room. Hot. */
 export function writeBody(arena: Arena, fields: PackedFields, isWithNames: boolean): void {
   const { first, count } = fields

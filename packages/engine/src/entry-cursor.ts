@@ -13,8 +13,9 @@
  */
 import { EntryView } from './entry-view.ts'
 import { ID_MAX } from './id.ts'
-import { compareNumberIds, IdCell, type NumberId } from './number-id.ts'
+import { compareNumberIds, IdCell, toStreamId, type NumberId } from './number-id.ts'
 import type { Segment } from './segment.ts'
+import type { StreamEntry } from './segment-run.ts'
 import type { Stream } from './stream.ts'
 
 export class EntryCursor {
@@ -74,6 +75,13 @@ export class EntryCursor {
       this.#enter(this.#isBackward ? this.#index - 1 : this.#index + 1)
     }
     return false
+  }
+
+  /** All that come, as objects. */
+  rest(): StreamEntry[] {
+    const found: StreamEntry[] = []
+    while (this.next()) found.push({ id: toStreamId(this.entry.id), fields: this.entry.fields() })
+    return found
   }
 
   /** Lets go of the stream. */

@@ -17,7 +17,8 @@ import type { EntryView } from './entry-view.ts'
 import type { ConsumerRef } from './group-commands.ts'
 import { IdList } from './id-list.ts'
 import { IdCell, toStreamId, type NumberId } from './number-id.ts'
-import type { Segment, SegmentRun } from './segment.ts'
+import type { Segment } from './segment.ts'
+import type { SegmentRun } from './segment-run.ts'
 
 /** Two of them are 64 bytes: a larger array lies outside of the heap, which takes ten times as long to make. */
 const PLACES_MIN = 2

@@ -14,6 +14,7 @@ import type { Database } from './database.ts'
 import { Databases } from './databases.ts'
 import { someCold } from './disk/testing/some-cold.ts'
 import { valueLines } from './disk/state-text.ts'
+import { idAtIndex } from './entry-ranks.ts'
 import { EngineError } from './errors.ts'
 import type { FrozenDatabases } from './frozen-databases.ts'
 import { createGroup } from './group-commands.ts'
@@ -208,7 +209,7 @@ class LargeHistory {
   #some(database: Database, key: string): StreamId[] {
     const stream = database.streamAt(key, this.#nowMs)!
     if (stream.length === 0) return []
-    const from = stream.idAtIndex(this.#random.below(stream.length))
+    const from = idAtIndex(stream, this.#random.below(stream.length))
     const ids = stream.range(from, ID_MAX, 1 + this.#random.below(400)).map(({ id }) => id)
     return this.#random.below(2) === 0 ? ids : ids.filter(() => this.#random.below(2) === 0)
   }

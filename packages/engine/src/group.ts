@@ -23,7 +23,7 @@ import { IdCell, nameOf, toStreamId, type NumberId } from './number-id.ts'
 import { PendingSeeker } from './pending-seeker.ts'
 import type { PendingRecord } from './pending-columns.ts'
 import { PendingList, type PendingRow } from './pending.ts'
-import type { SegmentRun } from './segment.ts'
+import type { SegmentRun } from './segment-run.ts'
 
 /** The owner of what is pending for nobody. */
 export const NOBODY = 0

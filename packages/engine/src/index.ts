@@ -40,7 +40,7 @@ export { ColdSegments, type ColdEvent, type ColdInfo, type ColdOptions } from '.
 export type { FrozenDatabase, FrozenDatabases } from './frozen-databases.ts'
 export type { Slot, Value } from './keyspace.ts'
 export type { NodeLimits } from './nodes.ts'
-export type { StreamEntry } from './segment.ts'
+export type { StreamEntry } from './segment-run.ts'
 export {
   append,
   appendPacked,

@@ -8,7 +8,7 @@ import { lagOf } from './lag.ts'
 import { toStreamId } from './number-id.ts'
 import { PendingPicture } from './pending-picture.ts'
 import { radixNodeCount } from './radix-nodes.ts'
-import type { StreamEntry } from './segment.ts'
+import type { StreamEntry } from './segment-run.ts'
 import type { Stream } from './stream.ts'
 
 export interface StreamInfo {

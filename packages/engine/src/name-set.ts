@@ -103,3 +103,10 @@ export class RecentNameSets {
     return made
   }
 }
+
+/** What name sets take. */
+export function bytesOfNames(sets: readonly NameSet[]): number {
+  let bytes = 0
+  for (const { memoryBytes } of sets) bytes += memoryBytes
+  return bytes
+}

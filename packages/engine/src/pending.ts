@@ -19,7 +19,7 @@ import type { Meter } from './meter.ts'
 import { compareNumberIds, IdCell, toStreamId, type NumberId } from './number-id.ts'
 import { BLOCK_ROWS_MAX, PendingBlock, type PendingRow, type Removed } from './pending-block.ts'
 import type { PendingRecord } from './pending-columns.ts'
-import type { SegmentRun } from './segment.ts'
+import type { SegmentRun } from './segment-run.ts'
 
 export type { PendingRow }
 

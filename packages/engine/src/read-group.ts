@@ -18,7 +18,7 @@ import { entriesReadAfter } from './lag.ts'
 import { IdCell, toStreamId } from './number-id.ts'
 import { checkCount, ReadBudget, type ReadLimits } from './read-budget.ts'
 import { entriesAfter, type StreamEntries, type StreamPosition } from './read-range.ts'
-import type { StreamEntry } from './segment.ts'
+import type { StreamEntry } from './segment-run.ts'
 import type { Stream } from './stream.ts'
 
 /** Where a group read of one stream begins: at what nobody got yet, or in the consumer's own history after an ID. */

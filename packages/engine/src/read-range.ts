@@ -2,7 +2,7 @@
 import type { Database } from './database.ts'
 import { ID_MAX, ID_ZERO, nextId, type StreamId } from './id.ts'
 import { ReadBudget, type MeasuredEntry, type ReadLimits } from './read-budget.ts'
-import type { StreamEntry } from './segment.ts'
+import type { StreamEntry } from './segment-run.ts'
 import type { Stream } from './stream.ts'
 
 export interface RangeQuery {

@@ -28,57 +28,37 @@
  * its picture goes with it, but for its own marks.
  */
 import assert from 'node:assert'
-import { lengthBytes, type Arena } from './arena.ts'
+import type { Arena } from './arena.ts'
 import { ColdStub } from './cold-stub.ts'
 import type { ColdPlace } from './disk/cold-files.ts'
 import type { ColdSegments } from './disk/cold-segments.ts'
-import { bodyBytes, readNamesAndValues, readValues, writeBody } from './entry-body.ts'
+import type { Deletion } from './deletion.ts'
+import { bodyBytes, fittingEntries, readNamesAndValues, readValues, writeBody } from './entry-body.ts'
 import { EntryView } from './entry-view.ts'
-import type { StreamId } from './id.ts'
-import { IdColumns, resized } from './id-columns.ts'
+import { resized, type IdColumns } from './id-columns.ts'
 import { Meter } from './meter.ts'
-import type { NameSet } from './name-set.ts'
+import { bytesOfNames, type NameSet } from './name-set.ts'
 import { compareNumberIds, IdCell, type NumberId } from './number-id.ts'
 import type { EntryRun, PackedFields } from './packed-fields.ts'
-import { columnsToFill, emptyColumns, NO_COLUMNS, piecesOf, type Columns } from './segment-columns.ts'
+import {
+  ARENA_BYTES_MAX,
+  columnsFor,
+  columnsToFill,
+  emptyColumns,
+  NO_COLUMNS,
+  piecesOf,
+  ROWS_MIN,
+  type Columns,
+} from './segment-columns.ts'
 
 const ROWS_MAX = 4096
-// Beyond this the arena takes no further entry, unless it is the segment's first (an entry may be larger).
-const ARENA_BYTES_MAX = 1 << 20
-const ROWS_MIN = 8
 const ROWS_GROWTH = 1.5
-const ARENA_MARGIN = 1.02
 const NAME_SETS_MAX = 16
 /** What is reckoned for the length of a field before an entry is written. */
 export const FIELD_BYTES_SPARE = 5
 const DELETED = 128
-// An ID that does not fit behind fewer rows than this gets a wide segment: the next one may not fit either.
-const NARROW_ROWS_MIN = 64
 // The object itself and its typed arrays, about 110 bytes each; measured with a million one-row segments.
 const OVERHEAD_BYTES = 900
-
-export interface StreamEntry {
-  readonly id: StreamId
-  /** Name, value, name, value, … as views of the segment's bytes: copy what is to outlive the moment, change nothing. */
-  readonly fields: readonly Uint8Array[]
-}
-
-/** Rows `from` to `end - 1` of a segment, none of which is deleted. */
-export interface SegmentRun {
-  readonly segment: Segment
-  /** The segment's: whoever has them keeps them. */
-  readonly ids: IdColumns
-  readonly from: number
-  readonly end: number
-}
-
-/** Rows that are to be deleted, each of which is there, and what is left then. */
-export interface Deletion {
-  readonly rows: ReadonlySet<number>
-  readonly firstLive: number
-  /** Its ID, if there is one. */
-  readonly first: NumberId
-}
 
 export class Segment {
   #ids: IdColumns
@@ -115,17 +95,9 @@ export class Segment {
 
   /** An empty segment, the `index`-th, for an entry whose ID did not fit, or had no room, in the one before. */
   static create(first: NumberId, index: number, last: Segment | undefined, meter: Meter): Segment {
-    const before = last === undefined || last.#isAway ? undefined : last
-    const isFull = before !== undefined && before.ids.fits(first)
-    const isWide = first.wide !== undefined || (before !== undefined && !isFull && before.#count < NARROW_ROWS_MIN)
-    // Behind full segments the next will be full as well, most likely, and growing took a sixth of an append. What stays
-    // unused if not is less than a quarter of the stream.
-    const share = Math.min(index / 4, 1)
-    const rows = isFull ? Math.max(Math.trunc(before.#count * share), ROWS_MIN) : ROWS_MIN
-    // What one large entry took is no measure for those after it.
-    const bytes = isFull ? Math.trunc(Math.min(before.#arena.used * ARENA_MARGIN, ARENA_BYTES_MAX) * share) : undefined
-    const ids = IdColumns.create(first, isWide, { rows, like: isFull ? before.ids : undefined })
-    return new Segment(emptyColumns(ids, rows, bytes), [], meter)
+    const before =
+      last === undefined || last.#isAway ? undefined : { ids: last.#ids, arena: last.#arena, rows: last.#count }
+    return new Segment(columnsFor(first, index, before), [], meter)
   }
 
   get ids(): IdColumns {
@@ -150,13 +122,6 @@ export class Segment {
   /** The first row that is not deleted; `count` when all are. */
   get firstLive(): number {
     return this.#firstLive
-  }
-
-  /** The last row that is not deleted; -1 when all are. */
-  get lastLive(): number {
-    let row = this.#count - 1
-    while (row >= 0 && this.isDeleted(row)) row--
-    return row
   }
 
   isDeleted(row: number): boolean {
@@ -225,21 +190,11 @@ export class Segment {
   /** How many of a run's entries can be added without that anything grows. Hot. */
   runRoom(run: EntryRun, names: NameSet): number {
     if (this.#live === 0 || this.#home !== undefined) return 0
-    const { starts, ends, first, count } = run.fields
     const rows = Math.min(run.entries, this.#end.length - this.#count, this.#ids.runRoom(run.id))
-    const spare = names.bytes + count * FIELD_BYTES_SPARE
-    let used = this.#arena.used
-    let fitting = 0
-    for (let at = first + 1; fitting < rows; fitting++, at += count) {
-      let body = used
-      for (let i = at; i < at + count; i += 2) {
-        const length = ends[i]! - starts[i]!
-        body += lengthBytes(length) + length
-      }
-      // As `hasRoom`, where the lengths are not counted but spared for: here they count twice, and less fits.
-      if (body > this.#arena.bytes.length || body + spare > ARENA_BYTES_MAX) break
-      used = body
-    }
+    const spare = names.bytes + run.fields.count * FIELD_BYTES_SPARE
+    // As `hasRoom`, where the lengths are not counted but spared for: here they count twice, and less fits.
+    const bytesMax = Math.min(this.#arena.bytes.length, ARENA_BYTES_MAX - spare)
+    const fitting = fittingEntries(run.fields, rows, bytesMax - this.#arena.used)
     return fitting > 0 && this.#shapeOf(names) === 0 ? 0 : fitting
   }
 
@@ -281,19 +236,6 @@ export class Segment {
     const view = new EntryView()
     this.look(row, view)
     return view.fields()
-  }
-
-  /** Looks at what is needed for `deletePlanned`. */
-  planDeletion(rows: ReadonlySet<number>): Deletion {
-    const first = new IdCell()
-    let firstLive = this.#firstLive
-    if (!rows.has(firstLive)) {
-      this.readFirst(first)
-      return { rows, firstLive, first }
-    }
-    while (firstLive < this.#count && (rows.has(firstLive) || this.isDeleted(firstLive))) firstLive++
-    if (firstLive < this.#count) this.ids.read(firstLive, first)
-    return { rows, firstLive, first }
   }
 
   /** Makes rows tombstones; what is on disk only stays there. */
@@ -356,15 +298,12 @@ export class Segment {
     picture.#live = this.#live
     picture.#firstLive = this.#firstLive
     this.#isShared = true
-    if (this.#home !== undefined) picture.#showIn(this.#home, this)
-    return picture
-  }
-
-  #showIn(home: ColdSegments, original: Segment): void {
-    this.#home = home
+    if (this.#home === undefined) return picture
+    picture.#home = this.#home
     // What it has beside the segment's own is in the budget.
-    this.#meter = home.meter
-    if (!this.#isAway) home.shares(original, this)
+    picture.#meter = this.#home.meter
+    if (!this.#isAway) this.#home.shares(this, picture)
+    return picture
   }
 
   /** A picture's: lets go of what it shares with the segment, which has left. */
@@ -378,7 +317,7 @@ export class Segment {
   inherit(): void {
     // A record that the segment had is given back.
     this.#stub = undefined
-    this.#meter.add(this.columnBytes + OVERHEAD_BYTES + this.#nameBytes)
+    this.#meter.add(this.columnBytes + OVERHEAD_BYTES + bytesOfNames(this.#nameSets))
   }
 
   /** Gets no entries from now on, and `home` may send it away. False: that has been said before. */
@@ -429,14 +368,8 @@ export class Segment {
   /** Takes the segment out of the memory account. */
   release(): void {
     const bytes = this.#isAway ? 0 : this.columnBytes + OVERHEAD_BYTES
-    this.#meter.add(-bytes - this.#nameBytes - (this.#stub?.memoryBytes ?? 0))
+    this.#meter.add(-bytes - bytesOfNames(this.#nameSets) - (this.#stub?.memoryBytes ?? 0))
     this.drop()
-  }
-
-  get #nameBytes(): number {
-    let bytes = 0
-    for (const names of this.#nameSets) bytes += names.memoryBytes
-    return bytes
   }
 
   /** Nobody has it any more but who is still telling it. */

@@ -1,12 +1,13 @@
 /** Streams of several segments against a plain array: append, delete, cut the front, look from both ends. */
 import { expect, it } from 'vitest'
 import { someCold } from './disk/testing/some-cold.ts'
+import { countBelow, idAtIndex } from './entry-ranks.ts'
 import { compareIds, formatId, ID_MAX, ID_ZERO, nextId, type StreamId } from './id.ts'
 import { Meter } from './meter.ts'
 import { IdCell } from './number-id.ts'
 import { FieldPacker, type PackedFields } from './packed-fields.ts'
 import { Seeded } from './seeded.ts'
-import type { StreamEntry } from './segment.ts'
+import type { StreamEntry } from './segment-run.ts'
 import { Stream } from './stream.ts'
 
 const SEED = Number(process.env['MILLRACE_SEED'] ?? Math.floor(Math.random() * 2 ** 31))
@@ -55,11 +56,11 @@ function checkLooks(random: Seeded, stream: Stream, plain: readonly PlainEntry[]
   const count = 1 + random.below(300)
   expect(shown(stream.range(from, to, count))).toEqual(plainShown(inside.slice(0, count)))
   expect(shown(stream.rangeBackward(from, to, count))).toEqual(plainShown(inside.toReversed().slice(0, count)))
-  expect(stream.countBelow(from)).toBe(plain.filter(({ id }) => compareIds(id, from) < 0).length)
+  expect(countBelow(stream, from)).toBe(plain.filter(({ id }) => compareIds(id, from) < 0).length)
   if (plain.length === 0) return
   const index = random.below(plain.length)
   const entry = plain[index]!
-  expect(formatId(stream.idAtIndex(index))).toBe(formatId(entry.id))
+  expect(formatId(idAtIndex(stream, index))).toBe(formatId(entry.id))
   expect(stream.has(entry.id)).toBe(true)
   expect(stream.fieldsOf(entry.id)?.map((field) => Buffer.from(field).toString('latin1'))).toEqual(entry.fields)
 }

@@ -10,7 +10,9 @@
  */
 import assert from 'node:assert'
 import type { ColdSegments } from './disk/cold-segments.ts'
+import { planDeletions } from './deletion.ts'
 import { EntryCursor } from './entry-cursor.ts'
+import { lastLiveRow } from './entry-ranks.ts'
 import { EngineError } from './errors.ts'
 import { Fences } from './fences.ts'
 import { ID_ZERO, type StreamId } from './id.ts'
@@ -21,7 +23,8 @@ import { Nodes, type NodeLimits } from './nodes.ts'
 import { compareNumberIds, IdCell, toStreamId, type NumberId } from './number-id.ts'
 import { fieldBytes, type EntryRun, type PackedFields } from './packed-fields.ts'
 import { IDEMPOTENCY_DEFAULT, Producers } from './producers.ts'
-import { FIELD_BYTES_SPARE, Segment, type SegmentRun, type StreamEntry } from './segment.ts'
+import { FIELD_BYTES_SPARE, Segment } from './segment.ts'
+import type { SegmentRun, StreamEntry } from './segment-run.ts'
 
 // The object, its maps and its node table's; measured with 100,000 empty streams.
 const STREAM_BYTES = 1200
@@ -52,7 +55,6 @@ export class Stream {
   frozenFor = 0
   /** That picture, until it is taken. */
   kept: Stream | undefined = undefined
-
   /** What sends its full segments to disk; undefined: all stay in memory. */
   readonly #cold: ColdSegments | undefined
 
@@ -111,7 +113,7 @@ export class Stream {
     const segment = this.#segments.at(-1)
     if (segment === undefined) return ID_ZERO
     const id = new IdCell()
-    segment.ids.read(segment.lastLive, id)
+    segment.ids.read(lastLiveRow(segment), id)
     return toStreamId(id)
   }
 
@@ -133,14 +135,14 @@ export class Stream {
   range(from: StreamId, to: StreamId, countMax: number): StreamEntry[] {
     const cursor = new EntryCursor()
     cursor.forward(this, IdCell.of(from), IdCell.of(to), countMax)
-    return collect(cursor)
+    return cursor.rest()
   }
 
   /** The last `countMax` entries of the same range, the newest first. */
   rangeBackward(from: StreamId, to: StreamId, countMax: number): StreamEntry[] {
     const cursor = new EntryCursor()
     cursor.backward(this, IdCell.of(from), IdCell.of(to), countMax)
-    return collect(cursor)
+    return cursor.rest()
   }
 
   /**
@@ -162,40 +164,6 @@ export class Stream {
       }
     }
     return visited
-  }
-
-  /** The ID of the `index`-th entry that is there, in order; it exists. */
-  idAtIndex(index: number): StreamId {
-    let skip = index
-    for (const segment of this.#segments) {
-      if (skip >= segment.live) {
-        skip -= segment.live
-        continue
-      }
-      for (let row = segment.firstLive; row < segment.count; row++) {
-        if (segment.isDeleted(row)) continue
-        if (skip-- > 0) continue
-        const id = new IdCell()
-        segment.ids.read(row, id)
-        return toStreamId(id)
-      }
-    }
-    assert.fail('an index below the length')
-  }
-
-  /** How many entries that are there have an ID below the given one. */
-  countBelow(id: StreamId): number {
-    const bound = IdCell.of(id)
-    let count = 0
-    for (const segment of this.#segments) {
-      const end = segment.lowerBound(bound)
-      if (end === segment.count) count += segment.live
-      else {
-        for (let row = segment.firstLive; row < end; row++) if (!segment.isDeleted(row)) count++
-        break
-      }
-    }
-    return count
   }
 
   /** Adds an entry whose ID is above the last one. */
@@ -280,25 +248,14 @@ export class Stream {
 
   /** What is on disk only is read before anything is changed: a disk that fails leaves all as it was. */
   #removePlanned(ids: readonly StreamId[]): void {
-    const key = new IdCell()
-    const rows = new Map<Segment, Set<number>>()
+    const plans = planDeletions(this, ids)
+    for (const [segment, deletion] of plans) segment.deletePlanned(deletion)
     for (const id of ids) {
-      key.setId(id)
-      const segment = this.#segments[this.segmentFor(key)]
-      const row = segment?.find(key) ?? -1
-      assert(segment !== undefined && row >= 0, 'an entry to delete is there')
-      const before = rows.get(segment)
-      if (before === undefined) rows.set(segment, new Set([row]))
-      else before.add(row)
-    }
-    const plans = Array.from(rows, ([segment, doomed]) => ({ segment, plan: segment.planDeletion(doomed) }))
-    for (const { segment, plan } of plans) segment.deletePlanned(plan)
-    for (const id of ids) {
-      key.setId(id)
-      this.nodes.delete(key)
+      this.#key.setId(id)
+      this.nodes.delete(this.#key)
     }
     this.#length -= ids.length
-    for (const { segment } of plans) this.#tidySegment(this.#segments.indexOf(segment))
+    for (const segment of plans.keys()) this.#tidySegment(this.#segments.indexOf(segment))
   }
 
   /** Removes all entries up to an ID from the front, as a trim does; returns how many were there. */
@@ -489,10 +446,4 @@ export class Stream {
     if (this.#cold === undefined) return entries
     return Math.max(Math.min(entries, this.#cold.segmentRowsMax - segment.count), 0)
   }
-}
-
-function collect(cursor: EntryCursor): StreamEntry[] {
-  const found: StreamEntry[] = []
-  while (cursor.next()) found.push({ id: toStreamId(cursor.entry.id), fields: cursor.entry.fields() })
-  return found
 }

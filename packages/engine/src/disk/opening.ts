@@ -78,6 +78,9 @@ export interface StoreParts {
 const MEBIBYTE = 1 << 20
 const SEGMENT_BYTES = 64 * MEBIBYTE
 const UNSYNCED_BYTES_MAX = 64 * MEBIBYTE
+/** What waits for the disk lies in memory, too: of a small budget no more than this part. */
+const UNSYNCED_SHARE = 16
+const UNSYNCED_BYTES_MIN = MEBIBYTE
 const RESERVE_BYTES = MEBIBYTE / 4
 /** How long loading goes on before something else may run. */
 const LOAD_SLICE_MS = 10
@@ -120,7 +123,7 @@ async function openLocked(
     directory,
     policy: options.fsync ?? 'always',
     segmentBytes: options.segmentBytes ?? SEGMENT_BYTES,
-    unsyncedBytesMax: options.unsyncedBytesMax ?? UNSYNCED_BYTES_MAX,
+    unsyncedBytesMax: options.unsyncedBytesMax ?? unsyncedBytesMaxOf(cold),
     fillBytes: options.fillBytes ?? MEBIBYTE,
     syncsInPlace: options.syncsInPlace ?? false,
     reserve,
@@ -128,6 +131,11 @@ async function openLocked(
     onEvent: (event) => options.onEvent?.(event),
   })
   return { directory, databases, cold, journal, lock, env }
+}
+
+function unsyncedBytesMaxOf(cold: ColdSegments | undefined): number {
+  const share = Math.trunc((cold?.memoryBytes ?? Infinity) / UNSYNCED_SHARE)
+  return Math.min(Math.max(share, UNSYNCED_BYTES_MIN), UNSYNCED_BYTES_MAX)
 }
 
 /** Makes a directory, and its name durable: a crash may have come between the two last time. */
