@@ -41,7 +41,7 @@ const serveFlags: readonly ServeFlag[] = [
   {
     flag: '--maxmemory <bytes>',
     name: 'maxmemory',
-    help: 'data beyond which writes are refused: 500mb, 2gb (default none)',
+    help: 'data in memory: 500mb, 2gb; beyond it streams go to --dir, or writes are refused (default none)',
   },
   { flag: '--maxclients <number>', name: 'maxclients', help: 'clients at the same time (default 10000)' },
   {

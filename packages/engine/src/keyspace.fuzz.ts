@@ -12,6 +12,8 @@ import { append, deleteEntries } from './append.ts'
 import { copyChange, type Change, type CrossChange } from './change.ts'
 import { acknowledge } from './acknowledge.ts'
 import { Databases } from './databases.ts'
+import { ColdSegments } from './disk/cold-segments.ts'
+import { SimFs } from './disk/testing/sim-fs.ts'
 import { EngineError } from './errors.ts'
 import { createGroup } from './group-commands.ts'
 import { ID_ZERO } from './id.ts'
@@ -394,13 +396,14 @@ function stepWalk(walks: Map<number, Walk>, databases: Databases, index: number,
 }
 
 class History {
-  readonly databases = new Databases({ count: DATABASES })
+  readonly databases: Databases
   readonly model = new PlainDatabases()
   readonly told: [number, Change | CrossChange][] = []
   readonly #walks = new Map<number, Walk>()
   #watches: { watch: Watch; plain: PlainWatch }[] = []
 
-  constructor() {
+  constructor(cold: ColdSegments | undefined) {
+    this.databases = new Databases({ count: DATABASES, ...(cold === undefined ? {} : { cold }) })
     this.databases.subscribe((index, change) => this.told.push([index, copyChange(change)]))
   }
 
@@ -443,14 +446,14 @@ class History {
   }
 }
 
-function checkHistory(ops: readonly Op[]): void {
-  const history = new History()
+function checkHistory(ops: readonly Op[], cold?: ColdSegments): void {
+  const history = new History(cold)
   const { databases, model, told } = history
   for (const what of ops) history.run(what)
   expect(databases.changeCount).toBe(told.length)
   const replayed = new Databases({ count: DATABASES })
   for (const [index, change] of told) replayed.apply(index, change)
-  expect(replayed.memoryBytes).toBe(databases.memoryBytes)
+  if (cold === undefined) expect(replayed.memoryBytes).toBe(databases.memoryBytes)
   const expected = modelPicture(model)
   expect(enginePicture(databases, model.now)).toEqual(expected)
   expect(enginePicture(replayed, model.now)).toEqual(expected)
@@ -469,12 +472,27 @@ it(
   { timeout: 600_000 },
   () => {
     console.info(`keyspace.fuzz: MILLRACE_SEED=${SEED} MILLRACE_RUNS=${RUNS}`)
-    fc.assert(fc.property(fc.array(opArb, { minLength: 5, maxLength: 80, size: 'max' }), checkHistory), {
-      seed: SEED,
-      numRuns: RUNS,
-    })
+    fc.assert(
+      fc.property(fc.array(opArb, { minLength: 5, maxLength: 80, size: 'max' }), (ops) => checkHistory(ops)),
+      { seed: SEED, numRuns: RUNS },
+    )
   },
 )
+
+it(`agrees with it in ${RUNS / 2} histories with all full segments on disk, seed ${SEED}`, { timeout: 600_000 }, () => {
+  let spills = 0
+  const check = (ops: readonly Op[], segmentRowsMax: number): void => {
+    const fs = new SimFs(undefined, { isRecorded: false })
+    const small = { memoryBytes: 0, cacheBytes: 0, fileBytes: 200, segmentBytesMin: 0, segmentRowsMax }
+    const cold = new ColdSegments({ fs, directory: '/cold', ...small })
+    checkHistory(ops, cold)
+    expect(cold.info()).toMatchObject({ segments: 0, files: 0, residentBytes: 0, failure: undefined })
+    spills += cold.info().spills
+  }
+  const opsArb = fc.array(opArb, { minLength: 5, maxLength: 80, size: 'max' })
+  fc.assert(fc.property(opsArb, fc.integer({ min: 1, max: 3 }), check), { seed: SEED, numRuns: RUNS / 2 })
+  expect(spills).toBeGreaterThan(0)
+})
 
 it(`meets every key that stays, in 200 walks over hundreds of keys that come and go, seed ${SEED}`, () => {
   const random = new Seeded(SEED)
