@@ -241,7 +241,7 @@ describe('the budget', () => {
     fill('hot', 1, 50)
     fill('s', 1, 50)
     for (let i = 1; i <= 50; i += ROWS) db().find('hot', NOW)!.has(idOf(i))
-    cold.memoryBytes = databases.memoryBytes * 1.4
+    cold.memoryBytes = databases.memoryBytes * 1.5
     expect(valuesOf('hot')).toEqual(wanted(1, 50))
     expect(cold.info()).toMatchObject({ reads: 0 })
     expect(cold.info().spills).toBeGreaterThan(0)

@@ -10,7 +10,7 @@
  *   cached   read back; as many as fit into the cache's share of the budget, the first to go as above
  *
  * The budget counts all that is in memory: node tables, groups and pending entries, other keys too, none of which ever go
- * to disk. Segments leave at two thirds of it: what was let go is still in memory until it's collected. Where the disk
+ * to disk. Segments leave at three fifths of it: what was let go is still in memory until it's collected. Where the disk
  * takes no more, segments stay in memory, somebody is told, and each one that is sealed tries again. A segment leaves memory
  * only here, never while one of its methods runs, and bytes that were handed out stay with whoever has them.
  *
@@ -31,7 +31,7 @@ import type { Fs } from './files.ts'
  * V8 collects when the arrays have grown by some 30 %: with 200 MB of them all in use, 260 MB lie in memory, and malloc
  * keeps some 40 more (Node 20, glibc).
  */
-const LEAVE_SHARE = 0.65
+const LEAVE_SHARE = 0.6
 /** Without a collection in between 60 MB more are in memory while a gigabyte a second comes and goes; with one, 10. */
 const COLLECT_BYTES = 32 << 20
 /** By default the cache has a quarter of the budget. */
@@ -43,7 +43,7 @@ export interface ColdOptions {
   readonly fs: Fs
   /** For files of a cache: emptied when this begins and when it ends. */
   readonly directory: string
-  /** The budget for what is in memory; from two thirds of it on segments leave. */
+  /** The budget for what is in memory; from three fifths of it on segments leave. */
   readonly memoryBytes: number
   /** How much of it segments that were read back may take. Default a quarter. */
   readonly cacheBytes?: number
