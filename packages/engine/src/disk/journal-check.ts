@@ -36,10 +36,8 @@ export class JournalCheck {
     const { manifest } = this.#options
     const entry = manifest?.segments.find((one) => one.number === number)
     const path = `${this.#directory}/${segmentName(number)}`
+    if (manifest !== undefined && entry === undefined) return { state: 'not looked into', lines: [LEFT_OVER] }
     const look = lookAtSegment(this.#fs, path, entry?.end?.offset)
-    if (manifest !== undefined && entry === undefined) {
-      return { state: 'not looked into', lines: [LEFT_OVER] }
-    }
     if (entry !== undefined && entry.fileId !== look.header.fileId) {
       throw new EngineError('CORRUPT', `${path}: has the id ${look.header.fileId}; the manifest names ${entry.fileId}`)
     }

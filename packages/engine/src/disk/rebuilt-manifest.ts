@@ -33,7 +33,7 @@ export function rebuildManifest(fs: Fs, directory: string): Manifest {
     const what = first === undefined ? 'no journal' : `a journal that begins with frame ${first.firstSeq}`
     throw new EngineError(
       'CORRUPT',
-      `${directory}: there is no snapshot that is whole, and ${what}: nothing can be saved`,
+      `${directory}: nothing can be saved: there is no snapshot that is whole, and ${what}`,
     )
   }
   const segments = seqBefore === undefined ? [] : found
@@ -105,14 +105,17 @@ function snapshotNumber(name: string): number {
   return Number(/\d+/.exec(name)![0])
 }
 
-/** Those from a number on, in their order; one whose header is of no use is a hole, and ends them. */
+/**
+ * Those from a number on, in their order. One whose header is of no use is passed over: when it had frames, what comes behind
+ * it does not follow what is before.
+ */
 function readSegments(fs: Fs, directory: string, begin: number): Segment[] {
   const numbers = fs.list(directory).flatMap((name) => segmentNumber(name) ?? [])
   const segments: Segment[] = []
   for (const number of numbers.filter((one) => one >= begin).sort((a, b) => a - b)) {
     const path = `${directory}/${segmentName(number)}`
     const header = headerOf(fs, path)
-    if (header === undefined || header.number !== number) break
+    if (header === undefined || header.number !== number) continue
     segments.push({ header, firstSeq: wholeFrames(fs, path, Infinity).seqs?.first })
   }
   return segments
@@ -130,11 +133,13 @@ function headerOf(fs: Fs, path: string): SegmentHeader | undefined {
   }
 }
 
-function entryOf(fs: Fs, directory: string, { header }: Segment, later: readonly Segment[]): SegmentEntry {
+function entryOf(fs: Fs, directory: string, { header, firstSeq }: Segment, later: readonly Segment[]): SegmentEntry {
   const { number, fileId } = header
-  const nextSeq = later.find(({ firstSeq }) => firstSeq !== undefined)?.firstSeq
-  if (nextSeq === undefined) return { number, fileId }
+  // More than one file may have been given up: the last one begins with all that was not durable.
+  const nextSeq = Math.min(...later.map((one) => one.firstSeq ?? Infinity))
+  if (firstSeq === undefined || nextSeq === Infinity) return { number, fileId }
   const { seqs, end } = wholeFrames(fs, `${directory}/${segmentName(number)}`, nextSeq)
   // Its frames go up to the next one's, and what is behind is no hole.
-  return seqs?.last === nextSeq - 1 ? { number, fileId, end } : { number, fileId }
+  const lastSeq = seqs?.last ?? firstSeq - 1
+  return lastSeq >= nextSeq - 1 ? { number, fileId, end } : { number, fileId }
 }

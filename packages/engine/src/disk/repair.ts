@@ -61,6 +61,12 @@ export function* salvaging(fs: Fs, directory: string): Generator<LoadProgress, S
   const basis = named === undefined ? 'files' : 'manifest'
   const manifest = named ?? rebuildManifest(fs, directory)
   const saved = yield* replay(fs, directory, manifest)
+  if (manifest.snapshot === null && saved.end.seq === 0) {
+    throw new EngineError(
+      'CORRUPT',
+      `${directory}: nothing can be saved: there is no snapshot, and no whole group before the first hole`,
+    )
+  }
   return {
     databases: saved.databases,
     problem,
