@@ -10,6 +10,7 @@
  */
 import { collector, Server, spaceCollections, type ServerOptions } from '@millrace/server'
 import { millraceScripts } from './millrace-scripts.ts'
+import { logLine } from './terminal.ts'
 
 const FAILED_CLOSE_MS = 1000
 
@@ -36,12 +37,6 @@ export async function serve(options: ServerOptions): Promise<Server> {
 
 function hasBudget({ directory, settings }: ServerOptions): boolean {
   return directory !== undefined && (settings?.maxMemoryBytes ?? 0) > 0
-}
-
-/** A line for the operator. Control bytes, which may come from a client, are not passed to a terminal. */
-export function logLine(line: string): void {
-  const plain = line.replace(/(?!\n)\p{Cc}/gu, (char) => `\\x${char.charCodeAt(0).toString(16).padStart(2, '0')}`)
-  process.stderr.write(`${plain.replace(/\n/g, '\n  ')}\n`)
 }
 
 class Ending {

@@ -150,7 +150,10 @@ async function checkDamage({ fs: whole, states }: Image, random: Seeded, seed: n
   const before = contents(fs)
   const verdict = opened(fs)
   const { problem } = check(fs)
-  expect(problem?.message, what).toBe(verdict instanceof EngineError ? verdict.message : undefined)
+  expect(problem === undefined, what).toBe(typeof verdict === 'string')
+  // A look has more databases than this opening, which refuses a number that was damaged before the checksum comes.
+  const isNumber = typeof verdict !== 'string' && verdict.code === 'BAD_ARGUMENT'
+  if (typeof verdict !== 'string' && !isNumber) expect(problem?.message, what).toBe(verdict.message)
   const saved = salvage(fs)
   expect(contents(fs), what).toEqual(before)
   if (saved === undefined) return 'nothing'
