@@ -15,7 +15,7 @@ import {
 import { Failure } from './failure.ts'
 import { databasesNeeded } from './import-rdb.ts'
 import { whileLocked } from './locked-directory.ts'
-import { inNewFile, requireNoFile } from './new-place.ts'
+import { inNewFile, requireNoFile, requireOutside } from './new-place.ts'
 import { finish, printLine } from './terminal.ts'
 
 export interface ExportOptions {
@@ -25,6 +25,7 @@ export interface ExportOptions {
 }
 
 export async function exportRdb(path: string, { dir, force = false }: ExportOptions): Promise<void> {
+  requireOutside(dir, path)
   // Before anything takes its time.
   requireNoFile(path, force)
   await whileLocked(dir, async () => {

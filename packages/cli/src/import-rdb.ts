@@ -41,7 +41,7 @@ export async function importRdb(path: string, { dir, skipOtherTypes = false }: I
     return read
   })
   printLine(`'${dir}': ${keysText(countKeys(databases))}, from ${path}`)
-  for (const [type, count] of summary.skipped) printLine(`passed over: ${count} of another kind, ${type}`)
+  for (const [type, count] of summary.skipped) printLine(`left out, of another type: ${count} ${type}`)
   if (!summary.isChecked) printLine('The file has no checksum: damage in it could not have been told')
   const count = databasesNeeded(databases)
   if (count > 16) printLine(`Database ${count - 1} has keys: a server needs --databases ${count}`)

@@ -17,7 +17,7 @@ import {
   rmSync,
   statSync,
 } from 'node:fs'
-import { dirname, resolve } from 'node:path'
+import { basename, dirname, isAbsolute, join, relative, resolve } from 'node:path'
 import { nodeEnv } from '@millrace/engine'
 import { Failure } from './failure.ts'
 
@@ -40,6 +40,20 @@ export async function inNewDirectory<T>(directory: string, write: (temporary: st
     await nodeEnv.fs.syncDirectory(parent)
     return result
   })
+}
+
+/** Refuses a place that is in a directory, or is it. */
+export function requireOutside(directory: string, place: string): void {
+  const from = existsSync(directory) ? realpathSync(directory) : resolve(directory)
+  const way = relative(from, realPlace(resolve(place)))
+  if (way !== '' && (way.startsWith('..') || isAbsolute(way))) return
+  throw new Failure(`'${place}' is in '${directory}', which is not to be changed: name another place`)
+}
+
+/** Where a path leads, though its end may not be there yet. */
+function realPlace(path: string): string {
+  if (existsSync(path)) return realpathSync(path)
+  return join(realPlace(dirname(path)), basename(path))
 }
 
 /** Refuses a directory that has something in it. */

@@ -1,10 +1,7 @@
 /** `millrace repair DIR --to NEW`: what can be saved of a directory, in a new one. The old one stays as it is. */
-import { existsSync, realpathSync } from 'node:fs'
-import { isAbsolute, relative, resolve } from 'node:path'
 import { countKeys, keysText, nodeEnv, salvaging, writeDirectory, type Salvaged } from '@millrace/engine'
-import { Failure } from './failure.ts'
 import { whileLocked } from './locked-directory.ts'
-import { inNewDirectory } from './new-place.ts'
+import { inNewDirectory, requireOutside } from './new-place.ts'
 import { finish, printLine } from './terminal.ts'
 
 export async function repairDirectory(directory: string, { to }: { readonly to: string }): Promise<void> {
@@ -18,14 +15,6 @@ export async function repairDirectory(directory: string, { to }: { readonly to: 
     tell(saved, to)
   })
   printLine(`'${directory}' is as it was`)
-}
-
-function requireOutside(directory: string, to: string): void {
-  const from = existsSync(directory) ? realpathSync(directory) : resolve(directory)
-  const way = relative(from, resolve(to))
-  if (way === '' || (!way.startsWith('..') && !isAbsolute(way))) {
-    throw new Failure(`'${to}' is in '${directory}', which is not to be changed: name another place`)
-  }
 }
 
 function tell({ problem, basis, snapshot, frames, leftOut, databases }: Salvaged, to: string): void {

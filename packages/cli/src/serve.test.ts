@@ -1,45 +1,12 @@
-import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { writeFileSync } from 'node:fs'
 import { createConnection, createServer } from 'node:net'
 import { join } from 'node:path'
-import { endChild, startChild, temporaryDirectory } from '@millrace/testing'
+import { temporaryDirectory } from '@millrace/testing'
 import { afterEach, expect, it } from 'vitest'
+import { endRuns, Run } from './testing/run.ts'
 
-const program = join(import.meta.dirname, 'program.ts')
-const children: ChildProcess[] = []
-afterEach(async () => {
-  for (const child of children.splice(0)) await endChild(child, 'SIGKILL')
-})
-
-/** `millrace …` from source: what it has printed so far, and its end. */
-class Run {
-  readonly child: ChildProcess
-  out = ''
-  err = ''
-
-  constructor(...args: readonly string[]) {
-    const start = `import { run } from ${JSON.stringify(program)}; const code = await run(process.argv.slice(1)); if (code !== undefined) process.exitCode = code`
-    const node = ['--conditions=@millrace/source', '--import', 'tsx', '--input-type=module', '-e', start, '--']
-    this.child = startChild(process.execPath, [...node, ...args])
-    children.push(this.child)
-    this.child.stdout!.on('data', (bytes: Buffer) => (this.out += bytes.toString()))
-    this.child.stderr!.on('data', (bytes: Buffer) => (this.err += bytes.toString()))
-  }
-
-  async ready(lines: number): Promise<string[]> {
-    while (this.out.split('\n').length <= lines) {
-      await Promise.race([once(this.child.stdout!, 'data'), once(this.child, 'close')])
-      if (this.child.exitCode !== null) throw new Error(`It ended: ${this.err}`)
-    }
-    return this.out.trimEnd().split('\n')
-  }
-
-  async end(): Promise<number | null> {
-    if (this.child.exitCode === null) await once(this.child, 'close')
-    return this.child.exitCode
-  }
-}
+afterEach(endRuns)
 
 async function ask(place: { port: number } | { path: string }, line: string): Promise<string> {
   return await new Promise((resolve, reject) => {

