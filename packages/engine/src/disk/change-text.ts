@@ -17,28 +17,31 @@ export function changeText(database: number, change: Change | CrossChange): stri
 
 /** The first change of a payload that may be damaged; undefined: not even that can be read. */
 export function firstChangeText(payload: Uint8Array): string | undefined {
-  try {
-    const reader = new ChangeReader(payload)
-    return reader.next() ? changeText(reader.database, reader.change) : undefined
-  } catch (error) {
-    if (error instanceof PayloadError) return undefined
-    throw error
-  }
+  for (const { database, change } of readable(payload)) return changeText(database, change)
+  return undefined
 }
 
-/** The last change of each key in whole payloads, of the last few keys. */
+/** The last change of each key in payloads, of the last few keys. */
 export function lastChangeTexts(payloads: readonly Uint8Array[]): string[] {
   const texts = new Map<string, string>()
   for (const payload of payloads) {
-    const reader = new ChangeReader(payload)
-    while (reader.next()) {
-      const { database, change } = reader
+    for (const { database, change } of readable(payload)) {
       const key = `${database} ${'key' in change ? change.key : ''}`
       texts.delete(key)
       texts.set(key, changeText(database, change))
     }
   }
   return [...texts.values()].slice(-TEXTS_MAX)
+}
+
+/** The changes of a payload as far as they can be read: it may be damaged, or a newer program's. */
+function* readable(payload: Uint8Array): Generator<Pick<ChangeReader, 'database' | 'change'>> {
+  try {
+    const reader = new ChangeReader(payload)
+    while (reader.next()) yield reader
+  } catch (error) {
+    if (!(error instanceof PayloadError)) throw error
+  }
 }
 
 function idOf(change: Change | CrossChange): string | undefined {
