@@ -4,7 +4,7 @@ import { Seeded } from '../seeded.ts'
 import { checkDirectory, checkRdbFile } from './check.ts'
 import type { FileReport } from './file-report.ts'
 import { FRAME_HEADER_BYTES, readFrameHeader, sealFrame } from './frame.ts'
-import { SEGMENT_HEADER_BYTES } from './journal-file.ts'
+import { SEGMENT_HEADER_BYTES, segmentHeader } from './journal-file.ts'
 import { salvaging, type Salvaged } from './repair.ts'
 import { stateText } from './state-text.ts'
 import { Store, type StoreOptions } from './store.ts'
@@ -167,39 +167,85 @@ it('saves nothing where the only snapshot is damaged, rather than what is behind
   expect(() => salvage(fs)).toThrow('a journal that begins with frame 6')
 })
 
-/** Makes a frame of a file anew with more in its payload, and all that are behind it, so that every checksum is right. */
-function forge(editor: ImageEditor, name: string, index: number, more: Uint8Array): void {
-  const bytes = editor.read(path(name))
-  const frames: { readonly header: NonNullable<ReturnType<typeof readFrameHeader>>; readonly payload: Uint8Array }[] =
-    []
-  for (let at = SEGMENT_HEADER_BYTES; at < bytes.length;) {
-    const header = readFrameHeader(bytes, at)!
-    at += FRAME_HEADER_BYTES + header.payloadBytes
-    frames.push({ header, payload: bytes.slice(at - header.payloadBytes, at) })
-  }
-  const before = frames[index]!
-  const payload = Buffer.concat([before.payload, more])
-  frames[index] = { header: { ...before.header, payloadBytes: payload.length }, payload }
-  const parts = [bytes.slice(0, SEGMENT_HEADER_BYTES)]
-  let chain = new DataView(bytes.buffer, bytes.byteOffset).getUint32(28, true)
-  for (const frame of frames) {
-    const made = new Uint8Array(FRAME_HEADER_BYTES + frame.payload.length)
-    made.set(frame.payload, FRAME_HEADER_BYTES)
-    chain = sealFrame(made, 0, frame.header, chain)
-    parts.push(made)
-  }
-  editor.write(path(name), Buffer.concat(parts))
+interface Frame {
+  readonly seq: number
+  readonly payload: Uint8Array
 }
 
-it('saves whole groups only, also when one cannot be applied to its end', async () => {
+/** The frames of a segment that is whole. */
+function framesOf(bytes: Uint8Array): Frame[] {
+  const frames: Frame[] = []
+  for (let at = SEGMENT_HEADER_BYTES; at < bytes.length;) {
+    const { seq, payloadBytes } = readFrameHeader(bytes, at)!
+    at += FRAME_HEADER_BYTES + payloadBytes
+    frames.push({ seq, payload: bytes.slice(at - payloadBytes, at) })
+  }
+  return frames
+}
+
+/** A segment's file with these frames, whose checksums are right. */
+function segmentOf(number: number, frames: readonly Frame[]): Uint8Array {
+  const fileId = 1000 + number
+  const header = segmentHeader({ number, fileId, epoch: 1 })
+  const parts = [header.bytes]
+  let chain = header.crc
+  for (const { seq, payload } of frames) {
+    const made = new Uint8Array(FRAME_HEADER_BYTES + payload.length)
+    made.set(payload, FRAME_HEADER_BYTES)
+    const durable = { segment: number, offset: SEGMENT_HEADER_BYTES }
+    chain = sealFrame(made, 0, { payloadBytes: payload.length, hasMore: false, fileId, durable, seq }, chain)
+    parts.push(made)
+  }
+  return Buffer.concat(parts)
+}
+
+/** Six entries whose journal is made anew, without a manifest. */
+async function remade(
+  make: (frames: Frame[]) => readonly Uint8Array[],
+): Promise<{ readonly fs: SimFs; readonly used: Used }> {
   const used = new Used()
   await used.open()
   await used.add(6)
   used.store!.abandon()
   const { fs, editor } = used.image()
+  const files = make(framesOf(editor.read(path('journal-000001'))))
+  for (const name of ['manifest-0', 'manifest-1']) editor.remove(path(name))
+  for (const [index, bytes] of files.entries()) editor.write(path(`journal-00000${index + 1}`), bytes)
+  return { fs, used }
+}
+
+it('goes on with the frames of the last file where several before it were given up', async () => {
+  const { fs, used } = await remade((frames) => [
+    segmentOf(1, frames.slice(0, 3)),
+    segmentOf(2, frames.slice(3, 5)),
+    segmentOf(3, frames.slice(2)),
+  ])
+  const saved = salvage(fs)
+  expect(saved).toMatchObject({ basis: 'files', frames: 6 })
+  expect(stateText(saved.databases)).toBe(used.states[6])
+})
+
+it('does not go on behind frames that are in no file', async () => {
+  const { fs, used } = await remade((frames) => [segmentOf(1, frames.slice(0, 3)), segmentOf(2, frames.slice(4))])
+  const saved = salvage(fs)
+  expect(saved).toMatchObject({ basis: 'files', frames: 3 })
+  expect(stateText(saved.databases)).toBe(used.states[3])
+  expect(saved.leftOut).toEqual([
+    expect.stringMatching(/journal-000002: \d+ bytes from offset 32 on, with whole frames up to 6$/),
+  ])
+})
+
+it('saves whole groups only, also when one cannot be applied to its end', async () => {
   // Behind an entry, which can be added, comes what is no change.
-  forge(editor, 'journal-000001', 3, Uint8Array.of(255))
-  expect(() => recoverFrom(fs)).toThrow('journal-000001, offset')
+  const { fs, used } = await remade((frames) => [
+    segmentOf(
+      1,
+      frames.map(({ seq, payload }) => ({
+        seq,
+        payload: seq === 4 ? Buffer.concat([payload, Uint8Array.of(255)]) : payload,
+      })),
+    ),
+  ])
   const saved = salvage(fs)
   expect(saved.frames).toBe(3)
   expect(stateText(saved.databases)).toBe(used.states[3])

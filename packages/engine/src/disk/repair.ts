@@ -192,7 +192,8 @@ function leftOutOf(fs: Fs, path: string, entry: SegmentEntry | undefined, from: 
   try {
     const { used, seqs, behind } = lookAtSegment(fs, path, entry?.end?.offset)
     if (used <= from || (seqs === undefined && behind === undefined && used <= SEGMENT_HEADER_BYTES)) return []
-    const frames = from === 0 ? (seqs ?? behind?.seqs) : behind?.seqs
+    // Of a file of which nothing was saved, all of its frames.
+    const frames = from <= SEGMENT_HEADER_BYTES ? (seqs ?? behind?.seqs) : behind?.seqs
     const text =
       frames === undefined ? '' : `, with whole frames up to ${Math.max(frames.last, behind?.seqs.last ?? 0)}`
     return [`${path}: ${used - from} bytes from offset ${from} on${text}`]
