@@ -60,32 +60,42 @@ function seqBehind(
   snapshot: SnapshotEntry,
   segments: readonly Segment[],
 ): number | undefined {
-  for (const name of ['manifest-0', 'manifest-1']) {
-    const manifest = manifestIfWhole(fs, directory, name)
-    if (manifest?.snapshot?.name === snapshot.name && manifest.snapshot.crc === snapshot.crc) return manifest.seqBefore
+  for (const manifest of manifestsThatAreWhole(fs, directory)) {
+    if (manifest.snapshot?.name === snapshot.name && manifest.snapshot.crc === snapshot.crc) return manifest.seqBefore
   }
   const [first] = segments
   if (first?.header.number !== snapshotNumber(snapshot.name) || first.firstSeq === undefined) return undefined
   return first.firstSeq - 1
 }
 
-function manifestIfWhole(fs: Fs, directory: string, name: string): Manifest | undefined {
-  if (!fs.list(directory).includes(name)) return undefined
-  try {
-    return readManifestFile(fs, directory, name)
-  } catch (error) {
-    if (error instanceof EngineError && error.code === 'CORRUPT') return undefined
-    throw error
-  }
+function manifestsThatAreWhole(fs: Fs, directory: string): Manifest[] {
+  const names = fs.list(directory).filter((name) => name === 'manifest-0' || name === 'manifest-1')
+  return names.flatMap((name) => {
+    try {
+      return readManifestFile(fs, directory, name)
+    } catch (error) {
+      if (error instanceof EngineError && error.code === 'CORRUPT') return []
+      throw error
+    }
+  })
 }
 
+/**
+ * Which one a snapshot is, only its name tells. So one is passed over that a manifest names with other bytes, and one that an
+ * older name has as well: it is a copy in another's place.
+ */
 function newestSnapshot(fs: Fs, directory: string): SnapshotEntry | null {
   const names = fs.list(directory).filter((name) => SNAPSHOT_NAME.test(name))
-  for (const name of names.sort((a, b) => snapshotNumber(b) - snapshotNumber(a))) {
+  const named = manifestsThatAreWhole(fs, directory).map(({ snapshot }) => snapshot)
+  let newest: SnapshotEntry | null = null
+  const crcs = new Set<string>()
+  for (const name of names.sort((a, b) => snapshotNumber(a) - snapshotNumber(b))) {
     const found = wholeSnapshot(fs, `${directory}/${name}`)
-    if (found !== undefined) return { name, ...found }
+    if (found === undefined || crcs.has(found.crc)) continue
+    crcs.add(found.crc)
+    if (!named.some((one) => one?.name === name && one.crc !== found.crc)) newest = { name, ...found }
   }
-  return null
+  return newest
 }
 
 function wholeSnapshot(fs: Fs, path: string): Omit<SnapshotEntry, 'name'> | undefined {
