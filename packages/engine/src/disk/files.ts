@@ -80,3 +80,12 @@ export function closeQuietly(file: OpenFile): void {
 export function isFull(error: NodeJS.ErrnoException): boolean {
   return error.code === 'ENOSPC' || error.code === 'EDQUOT'
 }
+
+/** Removes a file that nobody needs. */
+export async function removeQuietly(fs: Fs, path: string): Promise<void> {
+  try {
+    await fs.removeSoon(path)
+  } catch {
+    // It is left over, and looked at again when the directory is opened.
+  }
+}

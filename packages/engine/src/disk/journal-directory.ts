@@ -3,6 +3,7 @@
  */
 import type { Env } from '../env.ts'
 import { EngineError } from '../errors.ts'
+import { DURABLE_NAME } from './durable-slots.ts'
 import type { OpenFile } from './files.ts'
 import { fillingAhead } from './fill-ahead.ts'
 import { createSegment, segmentHeader, segmentName } from './journal-file.ts'
@@ -23,6 +24,7 @@ export class JournalDirectory {
   #manifest: Manifest
   #nextNumber: number
   #steps: Promise<void> = Promise.resolve()
+  #isEnded = false
 
   /** `fillBytes`: how far at most a segment's file is filled ahead. */
   constructor(env: Env, path: string, manifest: Manifest, fillBytes: () => number) {
@@ -44,17 +46,26 @@ export class JournalDirectory {
       .map((entry) => (entry.number === segment ? { ...entry, end: { offset, crc } } : entry))
   }
 
-  /** Creates the next segment; no manifest names it yet. `LOCKED`: the directory is another process's by now. */
-  async createSegment(): Promise<MadeSegment> {
+  /**
+   * Creates the next segment; no manifest names it yet. `isCopy`: what it gets until one does is in the segment before, too.
+   * `LOCKED`: the directory is another process's by now.
+   */
+  async createSegment(isCopy: boolean): Promise<MadeSegment> {
     const { fs } = this.#env
     const directory = this.#path
     const current = readManifest(fs, directory)
     if (current?.epoch !== this.#manifest.epoch || current.directory !== this.#manifest.directory) {
       throw new EngineError('LOCKED', `${directory}: another process has opened it meanwhile`)
     }
+    if (!fs.list(directory).includes(DURABLE_NAME)) {
+      throw new EngineError(
+        'UNAVAILABLE',
+        `${directory}/${DURABLE_NAME} is missing: the directory could not be opened again`,
+      )
+    }
     const number = this.#nextNumber++
     const fileId = randomWord(this.#env)
-    const { bytes, crc } = segmentHeader({ number, fileId, epoch: this.#manifest.epoch })
+    const { bytes, crc } = segmentHeader({ number, fileId, epoch: this.#manifest.epoch, isCopy })
     const file = fillingAhead(await createSegment(fs, directory, number, bytes), this.#fillBytes)
     return { entry: { number, fileId }, file, crc }
   }
@@ -62,7 +73,7 @@ export class JournalDirectory {
   /** Writes a manifest with these changes; within `step`. */
   async write(changes: Partial<Manifest>): Promise<void> {
     const manifest = { ...this.#manifest, isClean: false, ...changes, generation: this.#manifest.generation + 1 }
-    await writeManifest(this.#env.fs, this.#path, manifest)
+    await writeManifest(this.#env.fs, this.#path, manifest, () => !this.#isEnded)
     // Ends that became known meanwhile go into the next one.
     const ends = new Map(this.#manifest.segments.map(({ number, end }) => [number, end]))
     const segments = manifest.segments.map((entry) => {
@@ -70,6 +81,11 @@ export class JournalDirectory {
       return end === undefined ? entry : { ...entry, end }
     })
     this.#manifest = { ...manifest, segments }
+  }
+
+  /** Nothing is put in place any more: the directory may be somebody else's from now on. */
+  end(): void {
+    this.#isEnded = true
   }
 
   /** Takes a step that writes manifests when those before it are done. */

@@ -8,7 +8,7 @@
  *      12   u32       number of the segment
  *      16   u32       id of the file, random
  *      20   u32       epoch: how often the directory had been opened
- *      24   u32       reserved, 0
+ *      24   u32       1: until a manifest names it, what is in it is in the segment before, too; else 0
  *      28   u32       CRC-32 of the 28 bytes before: the frames' chain begins with it
  *
  * The manifest names a file only when its header is on stable storage. What is behind a durable end is never changed:
@@ -27,9 +27,13 @@ export interface SegmentHeader {
   readonly number: number
   readonly fileId: number
   readonly epoch: number
+  /** Until a manifest names it, what is in it is in the segment before, too. */
+  readonly isCopy: boolean
   /** The chain's begin. */
   readonly crc: number
 }
+
+export type NewSegment = Omit<SegmentHeader, 'crc' | 'isCopy'> & { readonly isCopy?: boolean }
 
 export function segmentName(number: number): string {
   return `journal-${String(number).padStart(6, '0')}`
@@ -42,7 +46,7 @@ export function segmentNumber(name: string): number | undefined {
 }
 
 /** The bytes of a header, and their CRC. */
-export function segmentHeader({ number, fileId, epoch }: Omit<SegmentHeader, 'crc'>): {
+export function segmentHeader({ number, fileId, epoch, isCopy = false }: NewSegment): {
   readonly bytes: Uint8Array
   readonly crc: number
 } {
@@ -53,6 +57,7 @@ export function segmentHeader({ number, fileId, epoch }: Omit<SegmentHeader, 'cr
   view.setUint32(12, number, true)
   view.setUint32(16, fileId, true)
   view.setUint32(20, epoch, true)
+  view.setUint32(24, isCopy ? 1 : 0, true)
   const crc = crc32(bytes.subarray(0, CRC_AT))
   view.setUint32(CRC_AT, crc, true)
   return { bytes, crc }
@@ -94,5 +99,11 @@ export function readSegmentHeader(file: OpenFile, path: string): SegmentHeader {
       `${path}: a journal of version ${version}; this program reads version ${JOURNAL_VERSION}`,
     )
   }
-  return { number: view.getUint32(12, true), fileId: view.getUint32(16, true), epoch: view.getUint32(20, true), crc }
+  return {
+    number: view.getUint32(12, true),
+    fileId: view.getUint32(16, true),
+    epoch: view.getUint32(20, true),
+    isCopy: view.getUint32(24, true) === 1,
+    crc,
+  }
 }

@@ -16,7 +16,7 @@ import type { Env } from '../env.ts'
 import { EngineError } from '../errors.ts'
 import { closeQuietly, isFull, writeAll, type OpenFile } from './files.ts'
 import { fillingAhead } from './fill-ahead.ts'
-import { filesBefore, JournalDirectory, type MadeSegment } from './journal-directory.ts'
+import { filesBefore, JournalDirectory } from './journal-directory.ts'
 import { SEGMENT_HEADER_BYTES } from './journal-file.ts'
 import type {
   Cut,
@@ -31,6 +31,7 @@ import type {
 import { Later, pause } from './later.ts'
 import type { Manifest, SnapshotEntry } from './manifest.ts'
 import { SyncPace } from './sync-pace.ts'
+import { NextSegment } from './next-segment.ts'
 import { Waits } from './waits.ts'
 import { UnsyncedFrames, type FrameEnd } from './unsynced.ts'
 
@@ -59,9 +60,8 @@ export class Journal {
   #refusal: Refusal | undefined = undefined
   /** Files of earlier segments that are not synced yet. */
   #older: readonly OlderFile[] = []
-  #next: MadeSegment | undefined = undefined
+  readonly #next: NextSegment
   #syncing: Promise<void> | undefined = undefined
-  #isPreparing = false
   #moves = 0
   #moving: Promise<void> | undefined = undefined
   readonly #nextSync: Later
@@ -80,9 +80,15 @@ export class Journal {
     this.#nextSync = new Later(options.env, EVERY_MS, () => this.#sync())
     this.#nextTry = new Later(options.env, RETRY_MS, () => this.#retry())
     this.policy = options.policy
-    const fillBytes = (): number => (this.policy === 'always' ? options.fillBytes : 0)
+    const fillBytes = (): number => (this.policy === 'always' && this.#refusal === undefined ? options.fillBytes : 0)
     this.#directory = new JournalDirectory(options.env, options.directory, start.manifest, fillBytes)
     this.#file = fillingAhead(start.file, fillBytes)
+    this.#next = new NextSegment({
+      env: options.env,
+      directory: this.#directory,
+      isWanted: () => !this.#isClosed && this.#moving === undefined,
+      onError: (error) => this.#tell({ kind: 'segment-failed', error }),
+    })
     this.#pace = new SyncPace(options.syncsInPlace)
     this.#end = { segment: entry.number, fileId: entry.fileId, offset: SEGMENT_HEADER_BYTES, chain: start.crc }
     this.#seq = start.seq
@@ -163,12 +169,12 @@ export class Journal {
   async cut(before: () => void, atCut: () => void): Promise<Cut> {
     // The last frames before may need the segment that was prepared for those behind.
     for (let tries = 0; tries < CUT_TRIES; tries++) {
-      await this.#prepare()
+      await this.#next.make()
       before()
       this.#write()
-      if (this.#next !== undefined && this.#file !== undefined) break
+      if (this.#mayRoll) break
     }
-    if (this.#next === undefined || this.#file === undefined) {
+    if (!this.#mayRoll) {
       throw new EngineError('UNAVAILABLE', this.#refusal?.reason ?? 'no new segment of the journal could be made')
     }
     this.#roll()
@@ -200,7 +206,7 @@ export class Journal {
   async close(): Promise<void> {
     if (this.#isClosed) return
     try {
-      if (this.#refusal !== undefined) throw new EngineError('UNAVAILABLE', this.#refusal.reason)
+      if (this.#refusal?.kind === 'all') throw new EngineError('UNAVAILABLE', this.#refusal.reason)
       await this.flush()
       await this.#directory.step(async () => {
         const segments = this.#directory.segmentsUpTo(this.#durable)
@@ -217,7 +223,9 @@ export class Journal {
     this.#waits.wake()
     this.#nextSync.end()
     this.#nextTry.end()
-    this.#closeUnused([this.#file, this.#next?.file, ...this.#older.map(({ file }) => file)])
+    this.#next.end()
+    this.#directory.end()
+    this.#closeUnused([this.#file, this.#next.take()?.file, ...this.#older.map(({ file }) => file)])
     this.#options.slots.close()
   }
 
@@ -252,8 +260,8 @@ export class Journal {
   #sync(): void {
     const isIdle = this.#syncing === undefined && this.#moving === undefined && !this.#isClosed
     if (!isIdle || this.#file === undefined || this.#written.seq === this.#durable.seq) return
-    // Only what somebody waits for: with `everysec` there is a second's worth of it.
-    if (this.#isDurableOnly && this.#pace.isInPlace && this.#older.length === 0)
+    // With the others there is a second's worth of it, or more.
+    if (this.policy === 'always' && this.#pace.isInPlace && this.#older.length === 0)
       return this.#syncInPlace(this.#written, this.#file)
     this.#syncing = this.#syncFiles(this.#written, this.#older, this.#file).finally(() => {
       this.#syncing = undefined
@@ -294,13 +302,14 @@ export class Journal {
   }
 
   #syncFailed(error: Error): void {
-    this.#tell({ kind: 'sync-failed', error })
     this.moveOn(error)
+    this.#tell({ kind: 'sync-failed', error })
   }
 
   #synced(target: Durable, beganMs: number): void {
     this.#pace.note(this.#env.nowMs() - beganMs)
     this.#setDurable(target)
+    this.#waits.wake()
     this.#advance()
     this.#options.slots.writeSoon(target, (error) => this.#tell({ kind: 'slot-failed', error }))
   }
@@ -312,46 +321,32 @@ export class Journal {
   }
 
   #rollWhenDue(): void {
-    if (this.#end.offset < this.#options.segmentBytes / 2) return
-    if (this.#next === undefined) {
-      if (!this.#isPreparing && this.#file !== undefined) void this.#prepare()
-    } else if (this.#end.offset >= this.#options.segmentBytes && this.#file !== undefined) {
+    if (this.#end.offset < this.#options.segmentBytes / 2 || this.#file === undefined) return
+    if (!this.#next.isThere) this.#next.ask()
+    else if (this.#end.offset >= this.#options.segmentBytes) {
       this.#write()
-      this.#roll()
+      if (this.#mayRoll) this.#roll()
     }
   }
 
-  /** The next frame goes to the segment that was prepared. */
+  /** A segment ends where all of it is written. */
+  get #mayRoll(): boolean {
+    return this.#next.isThere && this.#file !== undefined && this.#written.seq === this.#seq
+  }
+
+  /** The next frame goes to the segment that was made ahead. */
   #roll(): void {
     const { offset, chain: crc, segment } = this.#end
-    const { entry, file, crc: chain } = this.#next!
+    const { entry, file, crc: chain } = this.#next.take()!
     this.#older = [...this.#older, { number: segment, file: this.#file!, end: { offset, crc } }]
     this.#file = file
     this.#end = { segment: entry.number, fileId: entry.fileId, offset: SEGMENT_HEADER_BYTES, chain }
-    this.#next = undefined
-  }
-
-  /** Makes the next segment, so that going on in it takes no time. */
-  #prepare(): Promise<void> {
-    this.#isPreparing = true
-    return this.#directory.step(async () => {
-      try {
-        if (this.#next !== undefined || this.#isClosed || this.#moving !== undefined) return
-        const made = await this.#directory.createSegment()
-        await this.#directory.write({ segments: [...this.#directory.manifest.segments, made.entry] })
-        this.#next = made
-      } catch (error) {
-        this.#tell({ kind: 'segment-failed', error: error as Error })
-      } finally {
-        this.#isPreparing = false
-      }
-    })
   }
 
   #writeFailed(error: NodeJS.ErrnoException): void {
     if (!isFull(error)) {
-      this.#tell({ kind: 'write-failed', error })
       this.moveOn(error)
+      this.#tell({ kind: 'write-failed', error })
       return
     }
     if (this.#options.reserve.release()) {
@@ -416,25 +411,29 @@ export class Journal {
   }
 
   async #moveOnce(): Promise<void> {
-    const { entry, file, crc: chain } = await this.#directory.createSegment()
+    const { entry, file, crc: chain } = await this.#directory.createSegment(true)
     this.#moves++
-    const { segment, offset, seq } = this.#durable
     const kept = this.#directory.segmentsUpTo(this.#durable)
+    const end = { segment: entry.number, fileId: entry.fileId, offset: SEGMENT_HEADER_BYTES, chain }
+    this.#frames.moveTo(end, this.#durable)
+    this.#end = end
+    const moved = { segment: end.segment, offset: end.offset, chain: end.chain, seq: this.#seq }
     try {
+      // Until the manifest names them here, they are where they were written first.
+      this.#frames.writeRest((bytes, _, at) => writeAll(file, bytes, at))
+      await file.sync()
       await this.#directory.write({ segments: [...kept, entry] })
     } catch (error) {
+      // A manifest may name it by now, so it is not removed.
       closeQuietly(file)
       throw error
     }
-    for (const unused of [...this.#older, this.#next]) if (unused !== undefined) closeQuietly(unused.file)
+    for (const unused of [...this.#older, this.#next.take()]) if (unused !== undefined) closeQuietly(unused.file)
     this.#older = []
-    this.#next = undefined
-    const end = { segment: entry.number, fileId: entry.fileId, offset: SEGMENT_HEADER_BYTES, chain }
-    this.#frames.moveTo(end, { segment, offset })
-    this.#durable = { segment: end.segment, offset: SEGMENT_HEADER_BYTES, chain, seq }
-    this.#written = this.#durable
-    this.#end = end
+    this.#written = moved
     this.#file = file
+    this.#setDurable(moved)
+    this.#advance()
   }
 
   /** A file is not closed while it is synced: its number could be another file's by then. */

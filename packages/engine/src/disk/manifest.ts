@@ -90,8 +90,13 @@ export function readManifest(fs: Fs, directory: string): Manifest | undefined {
   return newest
 }
 
-/** Writes a manifest in the place of the one before the last; it counts from when this resolves. */
-export async function writeManifest(fs: Fs, directory: string, manifest: Manifest): Promise<void> {
+/** Writes a manifest in the place of the one before the last; it counts from when this resolves. `mayBePlaced` is asked last. */
+export async function writeManifest(
+  fs: Fs,
+  directory: string,
+  manifest: Manifest,
+  mayBePlaced = () => true,
+): Promise<void> {
   const line = JSON.stringify(manifest)
   const bytes = new TextEncoder().encode(`${line}\n${hex(crc32(line))}\n`)
   const path = `${directory}/${TEMPORARY}`
@@ -103,6 +108,7 @@ export async function writeManifest(fs: Fs, directory: string, manifest: Manifes
   } finally {
     closeQuietly(file)
   }
+  if (!mayBePlaced()) throw new EngineError('UNAVAILABLE', `${directory} is not open any more`)
   fs.rename(path, `${directory}/${manifestName(manifest.generation)}`)
   await fs.syncDirectory(directory)
 }

@@ -11,7 +11,7 @@ import type { Env } from '../env.ts'
 import { openCold, type ColdBudget } from './cold-directory.ts'
 import type { ColdSegments } from './cold-segments.ts'
 import { createDurable, openDurable, type DurableSlots } from './durable-slots.ts'
-import { closeQuietly, type Fs } from './files.ts'
+import { closeQuietly, removeQuietly, type Fs } from './files.ts'
 import { Journal } from './journal.ts'
 import type { FsyncPolicy, JournalEvent, JournalStart } from './journal-options.ts'
 import { randomWord } from './journal-directory.ts'
@@ -22,7 +22,7 @@ import { writeManifest, type Manifest, type SegmentEntry } from './manifest.ts'
 import { newManifest } from './new-directory.ts'
 import { recovering, type LoadProgress, type Recovered } from './recovery.ts'
 import { Reserve, RESERVE_NAME } from './reserve.ts'
-import { loadSnapshot, removeQuietly } from './snapshot.ts'
+import { loadSnapshot } from './snapshot.ts'
 
 export type StoreEvent =
   | JournalEvent
@@ -85,6 +85,19 @@ const RESERVE_BYTES = MEBIBYTE / 4
 /** How long loading goes on before something else may run. */
 const LOAD_SLICE_MS = 10
 
+/** Who listens answers for what goes wrong there: it is thrown on its own, and nothing here is cut short by it. */
+export function listenerOf({ env, onEvent }: StoreOptions): (event: StoreEvent) => void {
+  return (event) => {
+    try {
+      onEvent?.(event)
+    } catch (error) {
+      env.setTimer(0, () => {
+        throw error
+      })
+    }
+  }
+}
+
 /** As `Store.open`. */
 export async function openDirectory(directory: string, options: StoreOptions): Promise<StoreParts> {
   const { fs } = options.env
@@ -128,7 +141,7 @@ async function openLocked(
     syncsInPlace: options.syncsInPlace ?? false,
     reserve,
     slots,
-    onEvent: (event) => options.onEvent?.(event),
+    onEvent: listenerOf(options),
   })
   return { directory, databases, cold, journal, lock, env }
 }

@@ -3,6 +3,7 @@
  * like any other, and is gone when it is closed: who removes a journal, or its directory, would be told nothing otherwise.
  */
 import type { Env } from '../env.ts'
+import { DURABLE_NAME } from './durable-slots.ts'
 import type { Fs } from './files.ts'
 import { segmentName } from './journal-file.ts'
 import { Later } from './later.ts'
@@ -14,15 +15,15 @@ export class Presence {
   readonly #fs: Fs
   readonly #directory: string
   readonly #manifest: () => Manifest
-  readonly #onMissing: (path: string) => void
+  readonly #onLook: (missing: string | undefined) => void
   readonly #next: Later
 
-  /** `onMissing` is called every second in which something is missing. */
-  constructor(env: Env, directory: string, manifest: () => Manifest, onMissing: (path: string) => void) {
+  /** `onLook` is called every second, with what is missing. */
+  constructor(env: Env, directory: string, manifest: () => Manifest, onLook: (missing: string | undefined) => void) {
     this.#fs = env.fs
     this.#directory = directory
     this.#manifest = manifest
-    this.#onMissing = onMissing
+    this.#onLook = onLook
     this.#next = new Later(env, LOOK_MS, () => this.#look())
     this.#next.ask()
   }
@@ -33,8 +34,7 @@ export class Presence {
 
   #look(): void {
     this.#next.ask()
-    const missing = this.#missing()
-    if (missing !== undefined) this.#onMissing(missing)
+    this.#onLook(this.#missing())
   }
 
   #missing(): string | undefined {
@@ -51,6 +51,11 @@ export class Presence {
 }
 
 function namesOf({ generation, snapshot, segments }: Manifest): string[] {
-  const names = [manifestName(generation), ...segments.map(({ number }) => segmentName(number))]
+  const names = [
+    manifestName(generation),
+    manifestName(generation + 1),
+    DURABLE_NAME,
+    ...segments.map(({ number }) => segmentName(number)),
+  ]
   return snapshot === null ? names : [...names, snapshot.name]
 }

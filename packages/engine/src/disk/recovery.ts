@@ -10,7 +10,7 @@ import type { Databases } from '../databases.ts'
 import { EngineError } from '../errors.ts'
 import { DURABLE_NAME, readDurable, vouchesForData } from './durable-slots.ts'
 import { closeQuietly, type Fs } from './files.ts'
-import { SEGMENT_HEADER_BYTES, segmentName, segmentNumber } from './journal-file.ts'
+import { readSegmentHeader, SEGMENT_HEADER_BYTES, segmentName, segmentNumber } from './journal-file.ts'
 import { JournalScan, type ApplyGroup, type ScannedJournal } from './journal-scan.ts'
 import { readManifest, type Manifest } from './manifest.ts'
 
@@ -50,14 +50,25 @@ export function findManifest(fs: Fs, directory: string): Manifest | undefined {
   const last = manifest.segments.at(-1)?.number ?? 0
   for (const name of names) {
     const number = segmentNumber(name)
-    // One that was just created when the process ended has a header and nothing else.
-    if (number === undefined || number <= last || sizeOf(fs, `${directory}/${name}`) <= SEGMENT_HEADER_BYTES) continue
+    if (number === undefined || number <= last || !hasDataAlone(fs, `${directory}/${name}`)) continue
     throw new EngineError(
       'CORRUPT',
       `${directory}/${name} has data, and no manifest names it: the newest manifest is missing`,
     )
   }
   return manifest
+}
+
+/** Whether a segment that no manifest names has what is nowhere else. */
+function hasDataAlone(fs: Fs, path: string): boolean {
+  // One that was just created when the process ended has a header and nothing else.
+  if (sizeOf(fs, path) <= SEGMENT_HEADER_BYTES) return false
+  const file = fs.open(path, 'read')
+  try {
+    return !readSegmentHeader(file, path).isCopy
+  } finally {
+    closeQuietly(file)
+  }
 }
 
 /** Loads a directory's data; yields how many bytes of how many have been read. */

@@ -12,7 +12,7 @@ import { applyExtras, EXTRAS_NAME } from '../rdb/extras.ts'
 import { readRdb } from '../rdb/rdb-reader.ts'
 import { RdbSource } from '../rdb/rdb-source.ts'
 import { writeRdb, type WrittenRdb } from '../rdb/rdb-writer.ts'
-import { closeQuietly, readBytes, writeAll, type Fs, type OpenFile } from './files.ts'
+import { closeQuietly, readBytes, removeQuietly, writeAll, type Fs, type OpenFile } from './files.ts'
 import type { SnapshotEntry } from './manifest.ts'
 
 /** How long is written before something else may run. */
@@ -101,13 +101,5 @@ export function* loadSnapshot(
     return { bytes, crc: Buffer.from(crc.toReversed()).toString('hex') }
   } finally {
     closeQuietly(file)
-  }
-}
-
-export async function removeQuietly(fs: Fs, path: string): Promise<void> {
-  try {
-    await fs.removeSoon(path)
-  } catch {
-    // It is left over, and looked at again when the directory is opened.
   }
 }

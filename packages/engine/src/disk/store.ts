@@ -15,11 +15,19 @@ import type { FrozenDatabases } from '../frozen-databases.ts'
 import { ChangeWriter } from './change-writer.ts'
 import type { ColdSegments } from './cold-segments.ts'
 import type { Journal } from './journal.ts'
+import { removeQuietly } from './files.ts'
 import type { FsyncPolicy, Refusal } from './journal-options.ts'
 import type { DirectoryLock } from './lock.ts'
-import { openDirectory, type RewriteRule, type StoreEvent, type StoreOptions, type StoreParts } from './opening.ts'
+import {
+  listenerOf,
+  openDirectory,
+  type RewriteRule,
+  type StoreEvent,
+  type StoreOptions,
+  type StoreParts,
+} from './opening.ts'
 import { Presence } from './presence.ts'
-import { removeQuietly, snapshotName, writeSnapshot } from './snapshot.ts'
+import { snapshotName, writeSnapshot } from './snapshot.ts'
 
 export type { RewriteRule, StoreEvent, StoreOptions } from './opening.ts'
 
@@ -83,13 +91,15 @@ export class Store {
   readonly #presence: Presence
   #missing: string | undefined = undefined
   #isClosing = false
+  /** Changes are not recorded any more. */
+  #isUnrecorded = false
 
   private constructor({ directory, databases, cold, journal, lock, env }: StoreParts, options: StoreOptions) {
     this.directory = directory
     this.databases = databases
     this.cold = cold
     this.#rewrite = options.rewrite
-    this.#onEvent = options.onEvent ?? (() => undefined)
+    this.#onEvent = listenerOf(options)
     this.#journal = journal
     this.#lock = lock
     this.#env = env
@@ -99,7 +109,7 @@ export class Store {
       env,
       directory,
       () => journal.manifest,
-      (path) => this.#isMissing(path),
+      (path) => this.#looked(path),
     )
     this.#unsubscribe = databases.subscribe((index, change) => this.#record(index, change))
     journal.onChange = () => {
@@ -160,6 +170,7 @@ export class Store {
    * the disk does not take them now.
    */
   whenSafe(): Promise<void> {
+    if (this.#isUnrecorded) return Promise.reject(new EngineError('UNAVAILABLE', 'the store is closed'))
     if (this.#writer.isEmpty && !this.#hasOpenGroup && this.safeSeq >= this.#journal.seq) return SAFE
     return (this.#batch ??= this.#beginBatch()).promise
   }
@@ -215,6 +226,7 @@ export class Store {
     }
     this.commit()
     this.#unsubscribe()
+    this.#isUnrecorded = true
     this.#presence.end()
     try {
       await this.#journal.close()
@@ -229,6 +241,7 @@ export class Store {
   abandon(): void {
     this.#isClosing = true
     this.#unsubscribe()
+    this.#isUnrecorded = true
     this.#presence.end()
     this.#cancelCommit?.()
     this.#journal.abandon()
@@ -266,17 +279,15 @@ export class Store {
   }
 
   /** Nothing more is told to be safe that is in a file without a name; then all is written into new ones. */
-  #isMissing(path: string): void {
-    if (this.#missing === undefined) {
+  #looked(path: string | undefined): void {
+    if (path === undefined) this.#missing = undefined
+    else if (this.#missing !== path) {
       const error = new Error(`${path} was removed`)
       this.#onEvent({ kind: 'file-missing', error })
       this.#missing = path
       this.#journal.moveOn(error)
     } else if (this.refusal === undefined && this.#snapshot.runningSinceMs === undefined) {
-      this.snapshot().then(
-        () => (this.#missing = undefined),
-        (error: unknown) => this.#onEvent({ kind: 'snapshot-failed', error: error as Error }),
-      )
+      this.snapshot().catch((error: unknown) => this.#onEvent({ kind: 'snapshot-failed', error: error as Error }))
     }
   }
 
