@@ -64,9 +64,10 @@ export class CrashWorkload {
     // What was recovered is shown from now on, and so it is durable.
     this.fs.mark(`durable ${told}`)
     store.onChange = () => {
-      const { durableSeq } = store.journal
-      if (durableSeq > told) this.fs.mark(`durable ${durableSeq}`)
-      told = durableSeq
+      // With `always` what is told to be safe is promised to be durable.
+      const seq = this.policy === 'always' ? store.safeSeq : store.journal.durableSeq
+      if (seq > told) this.fs.mark(`durable ${seq}`)
+      told = seq
     }
   }
 
