@@ -117,7 +117,9 @@ it('text that becomes code: no RegExp, Function, eval or vm is made of what a pe
   const withoutCollector = (code: string): string =>
     code.replace("import { runInNewContext } from 'node:vm'", '').replace("runInNewContext('gc')", '')
   const wrong = all.filter(({ code }) =>
-    /new RegExp\(|\bRegExp\(|new Function\(|\beval\(|node:vm|runIn\w*Context|\bimport\([^'"]/.test(withoutCollector(code)),
+    /new RegExp\(|\bRegExp\(|new Function\(|\beval\(|node:vm|runIn\w*Context|\bimport\([^'"]/.test(
+      withoutCollector(code),
+    ),
   )
   expect(wrong.map(({ file }) => file)).toEqual([])
 })
