@@ -24,6 +24,7 @@ import { applyExtras, EXTRAS_NAME } from '../rdb/extras.ts'
 import { readRdbNow } from '../rdb/rdb-reader.ts'
 import { RdbSource } from '../rdb/rdb-source.ts'
 import { writeRdb } from '../rdb/rdb-writer.ts'
+import { setString } from '../strings.ts'
 import { readGroup } from '../read-group.ts'
 import { Seeded } from '../seeded.ts'
 import { stateText } from './state-text.ts'
@@ -124,6 +125,11 @@ class Life {
     }
   }
 
+  /** A change for sure: of some commands each may be refused. */
+  mark(number: number): void {
+    setString(this.store.databases.at(0), { key: 'mark', value: Buffer.from(String(number)) }, this.#nowMs)
+  }
+
   /** Some of what is large: a snapshot of it has several slices. */
   grow(): void {
     const database = this.store.databases.at(1)
@@ -188,8 +194,8 @@ const ways: Readonly<Record<string, Way>> = {
     let slices = 0
     life.betweenSlices = () => {
       life.act()
+      life.mark(slices++)
       life.store.commit()
-      slices++
     }
     await life.until(life.store.snapshot())
     life.betweenSlices = () => undefined

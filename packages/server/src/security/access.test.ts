@@ -458,7 +458,7 @@ it('log: control bytes that a client sends do not reach the terminal as such', a
   expect(plug.frames()).toHaveLength(2)
   // The program escapes what the server gives it: packages/cli, logLine. No reply carries the line on.
   expect(plug.frames()[0]).toBe("-ERR Internal error, told in the server's log\r\n")
-  const program = join(import.meta.dirname, '../../../cli/src/serve.ts')
+  const program = join(import.meta.dirname, '../../../cli/src/terminal.ts')
   const flags = ['--conditions=@millrace/source', '--import', 'tsx', '--input-type=module', '-e']
   const code = `import { logLine } from ${JSON.stringify(program)}; logLine(${JSON.stringify(site!.log.join())})`
   const { stderr } = spawnSync(process.execPath, [...flags, code], { encoding: 'utf8' })
