@@ -24,7 +24,12 @@ it.each([
   expect(program).toBeDefined()
   const file = join(folder, `${readme.replaceAll('/', '-')}.ts`)
   writeFileSync(file, program!)
-  const child = startChild(process.execPath, ['--conditions=@millrace/source', '--import', 'tsx', file])
+  const child = startChild(
+    process.execPath,
+    ['--conditions=@millrace/source', '--import', 'tsx', file],
+    undefined,
+    folder,
+  )
   let output = ''
   let errors = ''
   child.stdout?.on('data', (bytes: Buffer) => (output += bytes.toString()))

@@ -16,9 +16,14 @@ const directories = new Set<string>()
 let installed = false
 
 /** Starts a program that dies with this process, whichever way this process ends. */
-export function startChild(command: string, args: readonly string[], env?: NodeJS.ProcessEnv): ChildProcess {
+export function startChild(
+  command: string,
+  args: readonly string[],
+  env?: NodeJS.ProcessEnv,
+  cwd?: string,
+): ChildProcess {
   installExitHandler()
-  const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'], ...(env === undefined ? {} : { env }) })
+  const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'], cwd, ...(env === undefined ? {} : { env }) })
   children.add(child)
   child.once('exit', () => children.delete(child))
   // Without a listener a missing program would end the test process; whoever awaits the start reports it.

@@ -81,6 +81,11 @@ class CutServer {
   }
 }
 
+/** Without the IDs that are made of the time. */
+function timeless(reply: string): string {
+  return reply.replaceAll(/\$\d+\r\n\d{13}-\d+\r\n/g, '(now)')
+}
+
 /** Each request of the corpus, cut at each byte. */
 async function playCuts(protocol: 2 | 3): Promise<void> {
   const servers = await Promise.all([CutServer.connect(ours.port, protocol), CutServer.connect(redis.port, protocol)])
@@ -89,7 +94,9 @@ async function playCuts(protocol: 2 | 3): Promise<void> {
     await Promise.all(servers.map((server) => server.flush()))
     for (let cut = 0; cut <= request.length; cut++) {
       const [mine, other] = await Promise.all(servers.map((server) => server.answer(request, cut)))
-      const isSame = verdict({ sent: text, ours: mine!, theirs: other! }) === 'same'
+      // Which millisecond it was, and the how manieth in it, each tells by its own clock.
+      const isSame =
+        timeless(mine!) === timeless(other!) || verdict({ sent: text, ours: mine!, theirs: other! }) === 'same'
       expect(mine, `${JSON.stringify(text)} cut at ${cut}`).toBe(isSame ? mine : other)
     }
   }
