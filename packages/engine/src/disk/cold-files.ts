@@ -58,6 +58,8 @@ export class ColdFiles {
   #current: ColdFile | undefined = undefined
   #number = 0
   #liveBytes = 0
+  /** Files that are being removed. */
+  readonly #removals = new Set<Promise<void>>()
 
   constructor(options: ColdFilesOptions) {
     const { fs, directory } = options
@@ -136,14 +138,15 @@ export class ColdFiles {
     }
   }
 
-  /** Removes all files. */
-  close(): void {
+  /** Removes all files; resolves when they are gone. The directory is somebody else's from then on, not before. */
+  async close(): Promise<void> {
     for (const file of [...this.#files, ...this.#condemned]) this.#remove(file)
     this.#files.clear()
     this.#sparse.clear()
     this.#condemned = []
     this.#current = undefined
     this.#liveBytes = 0
+    await Promise.all(this.#removals)
   }
 
   #put(pieces: readonly Uint8Array[]): ColdPlace {
@@ -238,7 +241,11 @@ export class ColdFiles {
     if (file.isClosed) return
     file.isClosed = true
     closeQuietly(file.open)
-    this.#options.fs.removeSoon(file.path).catch((error: unknown) => this.#options.onLeft?.(file.path, error))
+    const removal = this.#options.fs
+      .removeSoon(file.path)
+      .catch((error: unknown) => this.#options.onLeft?.(file.path, error))
+      .then(() => void this.#removals.delete(removal))
+    this.#removals.add(removal)
   }
 }
 

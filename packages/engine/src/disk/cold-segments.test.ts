@@ -285,6 +285,23 @@ describe('files', () => {
     expect(fs.list('/cold')).toEqual([])
   })
 
+  it('are gone when the end is: the next one gives the same names', async () => {
+    let letGo = (): void => undefined
+    const removeSoon = fs.removeSoon.bind(fs)
+    fs.removeSoon = async (path) => {
+      await new Promise<void>((resolve) => (letGo = resolve))
+      await removeSoon(path)
+    }
+    fill('s', 1, 11)
+    let hasEnded = false
+    const end = cold.close().then(() => (hasEnded = true))
+    await settled()
+    expect(hasEnded).toBe(false)
+    letGo()
+    await end
+    expect(fs.list('/cold')).toEqual([])
+  })
+
   it('of an earlier process are removed, and nothing else', () => {
     fill('s', 1, 100)
     fs.open('/cold/notes', 'create').close()
@@ -320,9 +337,9 @@ describe('files', () => {
     expect(cold.info()).toMatchObject({ files: 0, cachedBytes: 0 })
   })
 
-  it('are all removed at the end', () => {
+  it('are all removed at the end', async () => {
     fill('s', 1, 100)
-    cold.close()
+    await cold.close()
     expect(fs.list('/cold')).toEqual([])
   })
 })

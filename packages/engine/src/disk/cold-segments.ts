@@ -209,9 +209,9 @@ export class ColdSegments {
     while (this.#evict(undefined)) continue
   }
 
-  /** Removes the files. Entries that are on disk only can't be read any more. */
-  close(): void {
-    this.#files.close()
+  /** Removes the files; resolves when they are gone. Entries that are on disk only can't be read any more. */
+  async close(): Promise<void> {
+    await this.#files.close()
   }
 
   #balance(kept: Segment | undefined): void {

@@ -108,7 +108,7 @@ export async function openDirectory(directory: string, options: StoreOptions): P
     cold = openCold(fs, directory, options.cold)
     return await openLocked(directory, { lock, cold }, options)
   } catch (error) {
-    cold?.close()
+    await cold?.close()
     await lock.release()
     throw error
   }

@@ -232,7 +232,8 @@ export class Store {
       await this.#journal.close()
     } finally {
       this.#reject('the store was closed')
-      this.cold?.close()
+      // Only then the lock: what is being removed may bear a name that the next one gives.
+      await this.cold?.close()
       await this.#lock.release()
     }
   }
@@ -246,7 +247,7 @@ export class Store {
     this.#cancelCommit?.()
     this.#journal.abandon()
     this.#reject('the store was abandoned')
-    this.cold?.close()
+    void this.cold?.close()
     void this.#lock.release()
   }
 
