@@ -245,7 +245,8 @@ function setId(random: Random): Args[] {
   const deleted = after.length > 0 ? id(random) : random.pick(['0', '0-0', 'x', '5-', '>', ''])
   if (random.chance(0.3)) options.push(['MAXDELETEDID', deleted])
   const isRefused = random.chance(0.1)
-  if (isRefused) return [['XSETID', target, '3-1', 'ENTRIESADDED', '9', 'MAXDELETEDID', '9-1']]
+  // Cut short, as some commands are, it is not.
+  if (isRefused) return [['XSETID', target, '3-1', 'ENTRIESADDED', '9', 'MAXDELETEDID', '9-1'], ...after]
   return [['XSETID', target, id(random), ...random.shuffle(options).flat()], ...after]
 }
 

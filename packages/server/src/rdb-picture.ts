@@ -4,7 +4,8 @@
  *
  *   { s: { type: 'stream', length, nodes, …, groups: { g: { lastId, pending: [[id, consumer, time, count]], consumers } } } }
  *
- * Not told are lag, which 8.x counts by other rules, and entries-read beyond entries-added, which it cuts.
+ * Not told are lag, which 8.x counts by other rules, and entries-read beyond entries-added, which it cuts where a client
+ * gives it; a group that was given less, but more than was read, still goes beyond when it has read the rest.
  */
 import {
   append,
@@ -149,27 +150,28 @@ function theirPending(row: Tree): unknown[] {
 
 function ourStream(database: Database, key: string): Told {
   const info = fullStreamInfo(database, key, Infinity, NO_TIME)
+  const added = small(info.entriesAdded)
   return {
     length: info.length,
     nodes: info.nodeCount,
     treeNodes: radixTreeNodes(database, key, NO_TIME),
     lastId: formatId(info.lastId),
     maxDeletedId: formatId(info.maxDeletedId),
-    added: small(info.entriesAdded),
+    added,
     firstId: formatId(info.firstId),
     entries: info.entries.map(({ id, fields }) => [
       formatId(id),
       fields.map((field) => Buffer.from(field).toString('latin1')),
     ]),
-    groups: info.groups.map(ourGroup),
+    groups: info.groups.map((group) => ourGroup(group, added)),
   }
 }
 
-function ourGroup(group: FullGroupInfo): Told {
+function ourGroup(group: FullGroupInfo, added: number): Told {
   return {
     name: group.name,
     lastId: formatId(group.lastId),
-    read: group.entriesRead === undefined ? undefined : small(group.entriesRead),
+    read: group.entriesRead === undefined ? undefined : Math.min(small(group.entriesRead), added),
     pending: group.pending.map((row) => ourPending(row, [row.consumer])),
     consumers: group.consumers.map(({ name, seenMs, pendingCount, pending }) => ({
       name,

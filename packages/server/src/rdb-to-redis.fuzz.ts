@@ -158,7 +158,7 @@ async function restoreAll(database: Database): Promise<void> {
   for (const reply of await send(theirs, commands)) expect(reply).toBe('+OK\r\n')
 }
 
-async function playOne(random: Random): Promise<void> {
+async function playOne(random: Random, history?: readonly Args[]): Promise<void> {
   const [nodeEntriesMax, nodeBytesMax] = random.pick(nodeSizes)
   const begin = [
     ['FLUSHALL'],
@@ -166,7 +166,7 @@ async function playOne(random: Random): Promise<void> {
     ['CONFIG', 'SET', 'stream-node-max-bytes', String(nodeBytesMax)],
   ]
   await send(theirs, begin)
-  await send(ours, [...begin, ...historyOf(random)])
+  await send(ours, [...begin, ...(history ?? historyOf(random))])
   const { databases } = server.state
   const database = databases.at(0)
   if (random.chance(0.5)) playNewer(database, random)
@@ -181,6 +181,17 @@ async function playOne(random: Random): Promise<void> {
   growOurs(databases, growth)
   expect(withoutGroups(await theirPicture(theirs))).toEqual(withoutGroups(ourPicture(databases)))
 }
+
+// Seed 1877411533: a group that was told more entries-read than it had read counts on from there, beyond entries-added.
+const readBeyond: readonly Args[] = [
+  ...['2-0', '7-1', '7-2'].map((id) => ['XADD', 'f', id, 'f', 'v']),
+  ['XGROUP', 'CREATE', 'f', 'g', '7', 'ENTRIESREAD', '2'],
+  ['XREADGROUP', 'GROUP', 'g', 'c', 'STREAMS', 'f', '>'],
+]
+it.each([1, 2, 3, 4])('writes a group that has read more than was added, seed %i', async (kept) => {
+  await playOne(new Random(kept), readBeyond)
+  expect(server.state.databases.at(0).streamAt('f', 0)!.group('g')!.entriesRead).toBe(4)
+})
 
 it(
   `writes what redis-server loads after ${RUNS} random histories (seed ${seed})`,
