@@ -338,8 +338,9 @@ async function beginAnew(stage: Stage): Promise<void> {
 async function comeBack(stage: Stage): Promise<void> {
   const { scene, servers, redis } = stage
   const [ann, bob] = await couple(stage)
-  await scene.is(redis.call('CLIENT', 'KILL', 'TYPE', 'pubsub'), 2)
+  // A subscriber that comes back is a normal one until it has subscribed again.
   await scene.is(redis.call('CLIENT', 'KILL', 'TYPE', 'normal'), 4)
+  await scene.is(redis.call('CLIENT', 'KILL', 'TYPE', 'pubsub'), 2)
   await stage.untilJoined()
   servers[0].emit('news', 'after')
   await scene.is(bob.inbox.take(1), [['news', 'after']])
