@@ -35,7 +35,7 @@ const ways: readonly Way[] = [
   { side: 'ioredis', way: 'awaited', name: 'ioredis, awaited one by one', times: 4000 },
 ]
 
-/** How many bars are missed: ours with 1,000 in flight against ioredis with as many; against its best way for the reader. */
+/** How many bars are missed: ours with 1,000 in flight against the faster of ioredis's ways to have as many. */
 export async function addsInProcess({ runs, scale, parent }: AddsSettings): Promise<number> {
   const ours = new BenchDirectory(parent)
   const theirs = new BenchDirectory(parent)
@@ -74,12 +74,12 @@ function report(rates: readonly number[]): number {
   for (const [i, { name }] of ways.entries())
     console.log(`  ${name.padEnd(32)}${Math.round(rates[i]!).toLocaleString('en').padStart(12)} a second`)
   const theirs = (way: string): number => rates[ways.findIndex((it) => it.side === 'ioredis' && it.way === way)]!
-  const ratio = rates[0]! / theirs('in flight')
+  const ratio = rates[0]! / Math.max(theirs('in flight'), theirs('autopipelined'))
   console.log(
     `  ${ratio.toFixed(1)} times ioredis, both with 1,000 in flight (bar ${BAR}${ratio >= BAR ? '' : ', MISSED'})`,
   )
   const best = Math.max(...rates.filter((_, i) => ways[i]!.side === 'ioredis'))
-  console.log(`  ${(rates[0]! / best).toFixed(1)} times the best way of ioredis, whichever that is`)
+  console.log(`  ${(rates[0]! / best).toFixed(1)} times the best of its ways, a pipeline in one call among them`)
   console.log(`  ${(rates[2]! / theirs('pipeline')).toFixed(1)} times its pipeline of 1,000, with addMany of 1,000`)
   return ratio >= BAR ? 0 : 1
 }
