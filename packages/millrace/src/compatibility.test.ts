@@ -7,7 +7,7 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
-import { conformanceCases } from './conformance.ts'
+import { conformanceCases } from './conformance/conformance.ts'
 import { knownDifferences } from './differences.ts'
 
 const file = join(import.meta.dirname, '../../../docs/compatibility.md')

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path'
 import { expect, it } from 'vitest'
-import { readByteSize } from './byte-size.ts'
+import { readByteSize } from './embedded/byte-size.ts'
 import { connect } from './connect.ts'
 import { readTarget } from './connect-target.ts'
 

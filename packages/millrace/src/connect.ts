@@ -8,12 +8,12 @@
  */
 
 import { type ConnectTarget, readTarget } from './connect-target.ts'
-import { EmbeddedBackend } from './embedded-backend.ts'
-import { type DirectoryEvent, type DirectoryOptions, openDirectory } from './embedded-directory.ts'
+import { EmbeddedBackend } from './embedded/embedded-backend.ts'
+import { type DirectoryEvent, type DirectoryOptions, openDirectory } from './embedded/embedded-directory.ts'
 import { StreamError } from './errors.ts'
 import { Millrace } from './millrace.ts'
-import { RedisBackend, type RedisBackendOptions } from './redis-backend.ts'
-import type { ClientEvent } from './redis-client.ts'
+import { RedisBackend, type RedisBackendOptions } from './redis/redis-backend.ts'
+import type { ClientEvent } from './redis/redis-client.ts'
 
 export interface ConnectOptions extends Omit<RedisBackendOptions, 'onEvent'>, DirectoryOptions {
   readonly onEvent?: (event: ClientEvent | DirectoryEvent) => void

@@ -3,7 +3,7 @@
  * docs/compatibility.md is printed from this list.
  */
 
-import type { Differences } from './conformance.ts'
+import type { Differences } from './conformance/conformance.ts'
 
 const redis70: Differences = {
   'tells the lag again once the group has read past a deleted entry':

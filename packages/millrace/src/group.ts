@@ -2,7 +2,7 @@
 
 import { checkName } from './arguments.ts'
 import type { Backend, Entry, GroupInfo } from './backend.ts'
-import { type Handler, Worker, type WorkerOptions } from './worker.ts'
+import { type Handler, Worker, type WorkerOptions } from './worker/worker.ts'
 
 /** The part of a stream that a group needs. */
 export interface Source<T> {

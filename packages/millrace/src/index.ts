@@ -10,12 +10,12 @@ export {
   Worker,
   type WorkerEvent,
   type WorkerOptions,
-} from './worker.ts'
-export type { DirectoryEvent, DirectoryOptions } from './embedded-directory.ts'
+} from './worker/worker.ts'
+export type { DirectoryEvent, DirectoryOptions } from './embedded/embedded-directory.ts'
 export { StreamError, type StreamErrorCode } from './errors.ts'
-export { EmbeddedBackend } from './embedded-backend.ts'
-export { RedisBackend, type RedisBackendOptions } from './redis-backend.ts'
-export type { ClientEvent } from './redis-client.ts'
+export { EmbeddedBackend } from './embedded/embedded-backend.ts'
+export { RedisBackend, type RedisBackendOptions } from './redis/redis-backend.ts'
+export type { ClientEvent } from './redis/redis-client.ts'
 export type {
   AddManyOptions,
   AddOptions,
