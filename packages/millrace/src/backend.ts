@@ -4,7 +4,7 @@
  *   stream handle, worker, relay ──► Backend ──► embedded engine
  *                                           └──► Redis, Valkey, Dragonfly, Redis Cluster (ioredis)
  *
- * It speaks Redis Streams, never jobs, in 17 verbs. Everything above it is written once.
+ * It speaks Redis Streams, never jobs, in 18 verbs. Everything above it is written once.
  * `describeBackend` (millrace/conformance) is the one suite that every implementation passes.
  *
  * Common to all verbs: a bad argument rejects with `BAD_ARGUMENT` or `BAD_ID` and changes nothing;
@@ -33,13 +33,35 @@ export interface DeliveredEntry {
   readonly fields: readonly Uint8Array[] | undefined
 }
 
-/** How XTRIM and XADD trim. Exactly one of `maxLen` and `minId`. `approximate` is Redis's `~`: whole nodes only. */
+/** How XTRIM and XADD trim: by one of `maxLen` and `minId`, or by `acked` alone. `approximate` is Redis's `~`: whole nodes only. */
 export interface Trim {
   readonly maxLen?: number
   readonly minId?: EntryId
   readonly approximate?: boolean
   /** Only with `approximate`: at most so many entries in one call. Default: the server's own limit. */
   readonly limit?: number
+  /**
+   * Of what the rule would take, only what every group has finished: read and acknowledged. Checked in the same step as the
+   * cut. Alone, without `maxLen` and `minId`: all that is finished. Without groups nothing is finished, and nothing goes.
+   */
+  readonly acked?: boolean
+}
+
+/** When an append counts as kept. Each level includes those before it. */
+export type Durability =
+  /** The backend has it in memory, or as its own configuration says. The default. */
+  | 'memory'
+  /** On stable storage of the backend (WAITAOF; embedded: synced). `UNSUPPORTED` where that cannot be known. */
+  | 'fsync'
+  /** So many replicas have it (WAIT), within `timeoutMs` (default 5,000). */
+  | { readonly replicas: number; readonly timeoutMs?: number }
+
+/** Appends a message once, however often it is sent: within the window the same key gets the first one's ID, and adds nothing. */
+export interface Once {
+  /** Chosen by the sender: the message's own name. At most 512 bytes. */
+  readonly key: string
+  /** How long the key is remembered, in milliseconds. Default 86,400,000, a day, the most that IDMP allows. */
+  readonly windowMs?: number
 }
 
 export interface AddOptions {
@@ -55,6 +77,13 @@ export interface AddOptions {
   readonly trim?: Trim
   /** Sets the stream's time to live in the same step, in milliseconds. */
   readonly expireMs?: number
+  /** Append at most once (XADD IDMP where the server has it). Only with `id` `*`, and without `ifLastId`. */
+  readonly once?: Once
+  /**
+   * Resolve only when the entry is kept so. `NOT_DURABLE`: that was not reached in time; the entry is there, and may be lost.
+   * Default `memory`.
+   */
+  readonly durability?: Durability
 }
 
 /** What `addMany` does with each entry, or with the stream in the same step. */
@@ -116,6 +145,8 @@ export interface ClaimOptions {
   readonly justId?: boolean
   /** With `ids`: the idle time to set, in milliseconds. Default 0. A large value hands the entry back to others at once. */
   readonly idleMs?: number
+  /** With `ids` and `justId`: the delivery count goes down by one, not below 0: this delivery did not happen (XCLAIM RETRYCOUNT). */
+  readonly uncount?: boolean
 }
 
 export interface ClaimedEntry extends DeliveredEntry {
@@ -180,7 +211,55 @@ export interface StreamInfo {
   readonly groups: readonly GroupInfo[]
 }
 
-/** 17 verbs. One more is a decision (docs/decisions; 018 is why there is `addMany`). */
+/** What must hold for a step. */
+export type Condition =
+  /** The consumer owns all of these pending entries now. */
+  | {
+      readonly kind: 'owns'
+      readonly stream: string
+      readonly group: string
+      readonly consumer: string
+      readonly ids: readonly EntryId[]
+    }
+  /** The stream has the entry. */
+  | { readonly kind: 'entry'; readonly stream: string; readonly id: EntryId }
+  /** The string at `key` is one of these, byte for byte; `undefined` stands for no such key. */
+  | { readonly kind: 'value'; readonly key: string; readonly oneOf: readonly (FieldValue | undefined)[] }
+
+/** One thing that a step does, and what `results` holds of it. */
+export type Action =
+  /** XADD with `*`: the new ID. */
+  | { readonly kind: 'append'; readonly stream: string; readonly fields: readonly FieldValue[]; readonly trim?: Trim }
+  /** XACK, whoever owns them: how many were acknowledged. Put an `owns` before it. */
+  | { readonly kind: 'acknowledge'; readonly stream: string; readonly group: string; readonly ids: readonly EntryId[] }
+  /** XDEL: how many were there. */
+  | { readonly kind: 'delete'; readonly stream: string; readonly ids: readonly EntryId[] }
+  /** SET, with PX: undefined. Without `expireMs` the key stays for ever. */
+  | { readonly kind: 'set'; readonly key: string; readonly value: FieldValue; readonly expireMs?: number }
+  /** INCRBY: the new number. `expireMs` is set when the key was not there. `by` defaults to 1; both are whole numbers. */
+  | { readonly kind: 'increment'; readonly key: string; readonly by?: number; readonly expireMs?: number }
+  /** DEL of a string: 1 or 0. */
+  | { readonly kind: 'remove'; readonly key: string }
+  /** GET: bytes, or undefined. */
+  | { readonly kind: 'get'; readonly key: string }
+  /** TIME: the backend's clock in milliseconds since 1970. */
+  | { readonly kind: 'time' }
+
+/**
+ * One atomic step on keys that all live in one slot. Conditions are checked first, all of them; then the actions happen in
+ * their order, and nothing comes between. At most 1,000 conditions and actions.
+ */
+export interface Step {
+  readonly if?: readonly Condition[]
+  readonly do: readonly Action[]
+}
+
+export type StepResult =
+  | { readonly isTaken: true; readonly results: readonly (EntryId | number | Uint8Array | undefined)[] }
+  /** `failed`: the place of the first condition that did not hold. Nothing happened. */
+  | { readonly isTaken: false; readonly failed: number }
+
+/** 18 verbs. One more is a decision (docs/decisions; 018 is why there is `addMany`, 022 why there is `step`). */
 export interface Backend {
   /** What it is, for people: 'embedded', 'redis 7.0.15', 'redis cluster (3 nodes)'. */
   readonly label: string
@@ -228,6 +307,13 @@ export interface Backend {
   claim(stream: string, group: string, consumer: string, options: ClaimOptions): Promise<ClaimResult>
   /** XPENDING, extended form, in ID order. */
   pending(stream: string, group: string, options?: PendingOptions): Promise<readonly PendingEntry[]>
+
+  /**
+   * Takes one atomic step (a script on a server). All or nothing: a key of another type (`WRONG_TYPE`), a missing group
+   * (`GROUP_NOT_FOUND`), a string that is no number for `increment` (`BAD_ARGUMENT`) and a full memory (`OUT_OF_MEMORY`) are
+   * found before anything is changed. `BAD_ARGUMENT` also for keys of different slots of a Cluster, and for no action at all.
+   */
+  step(step: Step): Promise<StepResult>
 
   /** Ends waiting reads with `CLOSED` and releases every connection and timer. Idempotent. */
   close(): Promise<void>

@@ -14,6 +14,16 @@ export type StreamErrorCode =
   | 'ID_TOO_SMALL'
   /** `ifLastId` did not match: somebody else appended, or the stream went back in time. */
   | 'LAST_ID_MISMATCH'
+  /** A value is not what the stream's schema says: the message names the path. Nothing was added. */
+  | 'INVALID_ENTRY'
+  /** An entry is larger than the stream's limit. Nothing was added. */
+  | 'ENTRY_TOO_LARGE'
+  /** Too many adds wait already (`maxWaiting`): the producer is faster than its backend. Nothing was added. */
+  | 'OVERLOADED'
+  /** The backend cannot do what was asked for, whatever is tried. Nothing was changed. */
+  | 'UNSUPPORTED'
+  /** The entry was added but not kept as asked for in time: it may be lost with the server. */
+  | 'NOT_DURABLE'
   /** The stream has used the highest possible ID. */
   | 'IDS_EXHAUSTED'
   /** The stream does not exist. */
