@@ -1,7 +1,8 @@
 /** A handle on one consumer group of one stream: where workers come from. */
 
 import { checkName } from './arguments.ts'
-import type { Backend, Entry, GroupInfo } from './backend.ts'
+import type { Entry, GroupInfo } from './backend.ts'
+import type { Site } from './site.ts'
 import { type Handler, Worker, type WorkerOptions } from './worker/worker.ts'
 
 /** The part of a stream that a group needs. */
@@ -12,24 +13,24 @@ export interface Source<T> {
 
 export class Group<T> {
   readonly name: string
-  readonly #backend: Backend
+  readonly #site: Site
   readonly #source: Source<T>
 
   /** Use `Stream.group`. */
-  constructor(backend: Backend, source: Source<T>, name: string) {
+  constructor(site: Site, source: Source<T>, name: string) {
     checkName('group', name)
     this.name = name
-    this.#backend = backend
+    this.#site = site
     this.#source = source
   }
 
   /** Starts a worker: each entry of the stream goes to one worker of the group. Creates the group when it is missing. */
   worker(handler: Handler<T>, options: WorkerOptions = {}): Worker<T> {
-    return new Worker(this.#backend, { group: this.name, source: this.#source, handler }, options)
+    return new Worker(this.#site, { group: this.name, source: this.#source, handler }, options)
   }
 
   /** Undefined when the group (or its stream) does not exist. */
   async inspect(): Promise<GroupInfo | undefined> {
-    return (await this.#backend.inspect(this.#source.name))?.groups.find((group) => group.name === this.name)
+    return (await this.#site.backend.inspect(this.#source.name))?.groups.find((group) => group.name === this.name)
   }
 }

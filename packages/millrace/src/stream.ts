@@ -11,6 +11,7 @@ import { type Codec, json } from './codec.ts'
 import { StreamError } from './errors.ts'
 import { Group } from './group.ts'
 import { backoffMs, pause } from './pause.ts'
+import type { Site } from './site.ts'
 
 export interface StreamOptions<T> {
   /** How values become fields. Default `json()`: one field named `json`. */
@@ -39,14 +40,16 @@ const BLOCK_MS = 5000
 
 export class Stream<T> implements AsyncIterable<StreamEntry<T>> {
   readonly name: string
+  readonly #site: Site
   readonly #backend: Backend
   readonly #codec: Codec<T>
 
   /** Use `Millrace.stream`. */
-  constructor(backend: Backend, name: string, options: StreamOptions<T> = {}) {
+  constructor(site: Site, name: string, options: StreamOptions<T> = {}) {
     checkName('stream', name)
     this.name = name
-    this.#backend = backend
+    this.#site = site
+    this.#backend = site.backend
     this.#codec = options.codec ?? json<T>()
   }
 
@@ -109,7 +112,7 @@ export class Stream<T> implements AsyncIterable<StreamEntry<T>> {
       } catch (error) {
         if (isOver()) return
         if (!(error instanceof StreamError) || error.code !== 'UNAVAILABLE') throw error
-        await pause(backoffMs(failures++), signal)
+        await pause(backoffMs(failures++, this.#site.clock), signal, this.#site.clock)
         continue
       }
       for (const entry of found) {
@@ -135,7 +138,7 @@ export class Stream<T> implements AsyncIterable<StreamEntry<T>> {
 
   /** A consumer group on this stream; nothing is created before something reads. */
   group(name: string): Group<T> {
-    return new Group(this.#backend, this, name)
+    return new Group(this.#site, this, name)
   }
 
   /** An entry's value; throws `BAD_ARGUMENT` when it is not what the codec expects. */

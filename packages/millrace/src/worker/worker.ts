@@ -21,6 +21,7 @@ import type { Source } from '../group.ts'
 import { Heartbeat } from './heartbeat.ts'
 import { type Lease, Leases } from './lease.ts'
 import { pause } from '../pause.ts'
+import type { Site } from '../site.ts'
 import { Sweep } from './sweep.ts'
 import { WorkerReader } from './worker-reader.ts'
 
@@ -97,7 +98,7 @@ export class Worker<T> {
 
   /** Use `Group.worker`. Starts at once. */
   constructor(
-    backend: Backend,
+    { backend }: Site,
     task: { readonly group: string; readonly source: Source<T>; readonly handler: Handler<T> },
     options: WorkerOptions = {},
   ) {
