@@ -22,6 +22,10 @@ export type StreamErrorCode =
   | 'OVERLOADED'
   /** The backend cannot do what was asked for, whatever is tried. Nothing was changed. */
   | 'UNSUPPORTED'
+  /** Another run of this effect is on its way. Nothing was run. */
+  | 'IN_PROGRESS'
+  /** A lease was lost before what it covered could be finished: another may have taken over. */
+  | 'LEASE_LOST'
   /** The entry was added but not kept as asked for in time: it may be lost with the server. */
   | 'NOT_DURABLE'
   /** The stream has used the highest possible ID. */
