@@ -177,7 +177,7 @@ export function checkPending(options: PendingOptions): void {
 }
 
 /** A value as it should stand in an error: short, and never an object's content. */
-function shown(value: unknown): string {
+export function shown(value: unknown): string {
   if (typeof value === 'string') return `'${value.length > 60 ? `${value.slice(0, 60)}…` : value}'`
   if (typeof value === 'number' || typeof value === 'boolean' || value === undefined || value === null)
     return String(value)

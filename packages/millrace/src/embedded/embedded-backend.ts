@@ -30,6 +30,8 @@ import type {
   ReadOptions,
   ReadPosition,
   ReadResult,
+  Step,
+  StepResult,
   StreamInfo,
   Trim,
 } from '../backend.ts'
@@ -38,6 +40,8 @@ import * as codec from './embedded-codec.ts'
 import { HotPaths } from './embedded-hot.ts'
 import { inspectStream } from './embedded-inspect.ts'
 import { StreamError } from '../errors.ts'
+import { checkStep } from '../step-arguments.ts'
+import { EmbeddedStep } from './embedded-step.ts'
 import { type Effect, Safety } from './embedded-safety.ts'
 import { EmbeddedWaits } from './embedded-waits.ts'
 import { toStreamError } from './embedded-errors.ts'
@@ -298,6 +302,11 @@ export class EmbeddedBackend implements Backend {
         deliveries: entry.deliveries,
       })),
     )
+  }
+
+  async step(step: Step): Promise<StepResult> {
+    checkStep(step)
+    return this.#run('growth', (nowMs) => new EmbeddedStep(this.#database, nowMs).take(step), 'GROUP_NOT_FOUND')
   }
 
   /** What was asked before is answered. `UNAVAILABLE`: on a directory, not all of it could be made durable. */

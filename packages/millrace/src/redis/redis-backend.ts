@@ -26,11 +26,14 @@ import type {
   ReadOptions,
   ReadPosition,
   ReadResult,
+  Step,
+  StepResult,
   StreamInfo,
   Trim,
 } from '../backend.ts'
 import * as check from '../arguments.ts'
 import { StreamError } from '../errors.ts'
+import { checkStep } from '../step-arguments.ts'
 import { parseRedisUrl, type RedisAddress } from './redis-address.ts'
 import { BlockedReads } from './redis-blocked-read.ts'
 import { type ClientOptions, closedError, type CommandArgument, type Effect, RedisClient } from './redis-client.ts'
@@ -250,6 +253,11 @@ export class RedisBackend implements Backend {
     return replies.pendingEntries(
       await this.#send('xpending', [stream, group, ...idle, ...range, ...consumer], 'none', stream),
     )
+  }
+
+  async step(step: Step): Promise<StepResult> {
+    checkStep(step)
+    throw new StreamError('UNSUPPORTED', 'Steps on a server are not there yet')
   }
 
   async close(): Promise<void> {
