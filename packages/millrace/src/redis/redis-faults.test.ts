@@ -4,6 +4,7 @@ import { type Proxy, type RedisServer, startCluster, startProxy, startRedis, wai
 import { Redis } from 'ioredis'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { EntryId } from '../backend.ts'
+import { nodeClock } from '../clock.ts'
 import { fields } from '../codec.ts'
 import { RedisBackend, type RedisBackendOptions } from './redis-backend.ts'
 import type { ClientEvent } from './redis-client.ts'
@@ -418,7 +419,9 @@ describe('a Cluster', () => {
 
 /** The first entry that a stream's reader is given, which waits out what is unavailable. */
 async function readOn(backend: RedisBackend, add: () => Promise<void>) {
-  const reader = new Stream(backend, '{b}', { codec: fields }).read({ signal: AbortSignal.timeout(15_000) })
+  const reader = new Stream({ backend, clock: nodeClock }, '{b}', { codec: fields }).read({
+    signal: AbortSignal.timeout(15_000),
+  })
   const first = reader.next()
   await add()
   return await first
