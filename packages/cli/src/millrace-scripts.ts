@@ -11,7 +11,9 @@ import {
   expireScript,
   inspectScript,
   settleScript,
+  stepScript,
 } from 'millrace/scripts'
+import { takeStep } from './step-script.ts'
 
 export const millraceScripts: readonly NativeScript[] = [
   { lua: addScript.lua, run: add },
@@ -21,6 +23,7 @@ export const millraceScripts: readonly NativeScript[] = [
   { lua: expireScript.lua, run: expire },
   { lua: inspectScript.lua, run: inspect },
   { lua: settleScript.lua, run: settle },
+  { lua: stepScript.lua, run: takeStep },
 ]
 
 type Texts = readonly string[]

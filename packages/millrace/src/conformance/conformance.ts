@@ -19,6 +19,7 @@ import { rangeCases } from './conformance-range.ts'
 import { readGroupCases } from './conformance-read-group.ts'
 import { readCases } from './conformance-read.ts'
 import { settleCases } from './conformance-settle.ts'
+import { stepCases } from './conformance-step.ts'
 import { type Case, type Probes, Site } from './conformance-site.ts'
 import { trimCases } from './conformance-trim.ts'
 
@@ -45,6 +46,7 @@ export const conformanceCases: Readonly<Record<string, readonly Case[]>> = {
   readGroup: readGroupCases,
   'settle and pending': settleCases,
   claim: claimCases,
+  step: stepCases,
   close: closeCases,
 }
 

@@ -8,6 +8,7 @@
  */
 
 import type {
+  Action,
   AddManyOptions,
   AddOptions,
   Backend,
@@ -33,7 +34,8 @@ import type {
 } from '../backend.ts'
 import * as check from '../arguments.ts'
 import { StreamError } from '../errors.ts'
-import { checkStep } from '../step-arguments.ts'
+import { hashTag } from '../sibling-key.ts'
+import { checkStep, stepKeys } from '../step-arguments.ts'
 import { parseRedisUrl, type RedisAddress } from './redis-address.ts'
 import { BlockedReads } from './redis-blocked-read.ts'
 import { type ClientOptions, closedError, type CommandArgument, type Effect, RedisClient } from './redis-client.ts'
@@ -48,6 +50,8 @@ import { deleteConsumerScript } from './scripts/delete-consumer.ts'
 import { expireScript } from './scripts/expire.ts'
 import { inspectScript } from './scripts/inspect.ts'
 import { settleScript } from './scripts/settle.ts'
+import { probeKey, stepScript } from './scripts/step.ts'
+import { requireOneSlot } from './one-slot.ts'
 
 export interface RedisBackendOptions extends ClientOptions {
   /** How many blocked reads may be open at once, each a connection. Default 256. */
@@ -257,7 +261,14 @@ export class RedisBackend implements Backend {
 
   async step(step: Step): Promise<StepResult> {
     checkStep(step)
-    throw new StreamError('UNSUPPORTED', 'Steps on a server are not there yet')
+    const keys = stepKeys(step)
+    const [first = 'time'] = keys
+    if (this.kind === 'cluster') requireOneSlot(keys)
+    const all = [probeKey(first, hashTag(first)), ...keys]
+    const trimOf = ({ trim }: Action & { readonly kind: 'append' }): CommandArgument[] =>
+      trim === undefined ? [] : trimArguments(trim)
+    const reply = await this.#script(stepScript, all, { step, keys, trimOf })
+    return replies.stepResult(step, reply)
   }
 
   async close(): Promise<void> {
@@ -287,12 +298,12 @@ export class RedisBackend implements Backend {
     }
   }
 
-  async #script<A>(script: Script<A>, stream: string, named: A): Promise<unknown> {
+  async #script<A>(script: Script<A>, keys: string | readonly string[], named: A): Promise<unknown> {
     if (this.#isClosed) throw closedError()
     try {
-      return await runScript(this.#client, script, stream, named)
+      return await runScript(this.#client, script, keys, named)
     } catch (error) {
-      throw toStreamError(error, `'${stream}'`)
+      throw toStreamError(error, `'${typeof keys === 'string' ? keys : (keys[1] ?? '')}'`)
     }
   }
 

@@ -11,6 +11,7 @@ const CODES: readonly (readonly [RegExp, StreamErrorCode])[] = [
   [/^NOGROUP/, 'GROUP_NOT_FOUND'],
   [/^LASTID/, 'LAST_ID_MISMATCH'],
   [/^BUSYCONSUMER/, 'CONSUMER_BUSY'],
+  [/^STEPARGUMENT/, 'BAD_ARGUMENT'],
   [/^OOM/, 'OUT_OF_MEMORY'],
   [/exhausted the last possible ID/, 'IDS_EXHAUSTED'],
   [/equal or smaller than the target stream top item|must be greater than 0-0/, 'ID_TOO_SMALL'],
@@ -50,5 +51,6 @@ function sentence(code: StreamErrorCode, line: string): string {
   if (code === 'LAST_ID_MISMATCH')
     return `the stream's last ID is ${line.slice('LASTID '.length)}, not the one expected`
   if (code === 'CONSUMER_BUSY') return 'the consumer still owns pending entries'
+  if (line.startsWith('STEPARGUMENT ')) return line.slice('STEPARGUMENT '.length)
   return line
 }

@@ -15,6 +15,8 @@ import type {
   EntryId,
   GroupInfo,
   PendingEntry,
+  Step,
+  StepResult,
   StreamInfo,
 } from '../backend.ts'
 
@@ -73,6 +75,20 @@ export function streamInfo(reply: unknown): StreamInfo | undefined {
     ttlMs: Number(ttlMs) < 0 ? undefined : Number(ttlMs),
     groups: list(groups).map((pair) => groupInfo(list(pair)[0], list(pair)[1])),
   }
+}
+
+/** What the step script answers: numbers as text, so that none is cut to an integer of Lua's. */
+export function stepResult(step: Step, reply: unknown): StepResult {
+  const [isTaken, ...rest] = list(reply)
+  if (Number(isTaken) === 0) return { isTaken: false, failed: Number(rest[0]) }
+  const results = step.do.map(({ kind }, i) => {
+    const found = rest[i]
+    if (kind === 'append') return entryId(found)
+    if (kind === 'set') return undefined
+    if (kind === 'get') return found === null || found === undefined ? undefined : bytes(found)
+    return Number(text(found))
+  })
+  return { isTaken: true, results }
 }
 
 /** The stream's last generated ID from XINFO STREAM. */

@@ -1,5 +1,5 @@
 /**
- * A Lua script with one key, run by its hash. A script is used only where two steps must be one:
+ * A Lua script on the keys of one slot, run by its hash. A script is used only where two steps must be one:
  * `check the owner, then acknowledge`. Each lives in a file of its own under scripts/, with named arguments.
  *
  *   EVALSHA ──NOSCRIPT──► EVAL (which also stores it)
@@ -29,8 +29,14 @@ export interface ScriptRunner {
   send(name: string, args: readonly CommandArgument[], effect: Effect): Promise<unknown>
 }
 
-export async function runScript<A>(client: ScriptRunner, script: Script<A>, key: string, named: A): Promise<unknown> {
-  const rest = [1, key, ...script.argv(named)]
+export async function runScript<A>(
+  client: ScriptRunner,
+  script: Script<A>,
+  keys: string | readonly string[],
+  named: A,
+): Promise<unknown> {
+  const all = typeof keys === 'string' ? [keys] : keys
+  const rest = [all.length, ...all, ...script.argv(named)]
   try {
     return await client.send('evalsha', [script.sha, ...rest], script.effect)
   } catch (error) {
