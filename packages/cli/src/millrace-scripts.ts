@@ -4,6 +4,7 @@
  */
 import { ReplyError, type NativeScript, type ScriptContext, type ScriptValue } from '@millrace/server'
 import {
+  addOnceScript,
   addScript,
   claimIdsScript,
   claimScanScript,
@@ -12,11 +13,15 @@ import {
   inspectScript,
   settleScript,
   stepScript,
+  trimAckedScript,
 } from 'millrace/scripts'
 import { takeStep } from './step-script.ts'
+import { trimAcked } from './trim-acked-script.ts'
 
 export const millraceScripts: readonly NativeScript[] = [
   { lua: addScript.lua, run: add },
+  { lua: addOnceScript.lua, run: addOnce },
+  { lua: trimAckedScript.lua, run: trimAcked },
   { lua: claimIdsScript.lua, run: claimIds },
   { lua: claimScanScript.lua, run: claimScan },
   { lua: deleteConsumerScript.lua, run: deleteConsumer },
@@ -38,24 +43,45 @@ function add(context: ScriptContext, [key = '']: Texts, [expected, expireMs, ...
   return id
 }
 
+function addOnce(
+  context: ScriptContext,
+  [key = '', once = '']: Texts,
+  [windowMs = '', expireMs = '', ...rest]: Texts,
+): ScriptValue {
+  const known = context.call('GET', once)
+  if (known !== null) {
+    // Refuses a key of another type.
+    context.call('XLEN', key)
+    return known
+  }
+  const id = context.callAll(['XADD', key, ...rest])
+  if (id === null) return null
+  context.call('SET', once, String(id), 'PX', windowMs)
+  if (expireMs !== '') context.call('PEXPIRE', key, expireMs)
+  return id
+}
+
 function infoOf(context: ScriptContext, key: string): ReadonlyMap<ScriptValue, ScriptValue> {
   return pairs(context.call('XINFO', 'STREAM', key))
 }
 
 function claimIds(context: ScriptContext, [key = '']: Texts, args: Texts): ScriptValue {
-  const [group = '', consumer = '', minIdleMs = '', owner = '', idleMs = '', justId = ''] = args
-  const ids = args.slice(6)
-  const options = [...(idleMs === '' ? [] : ['IDLE', idleMs]), ...(justId === '1' ? ['JUSTID'] : [])]
+  const [group = '', consumer = '', minIdleMs = '', owner = '', idleMs = '', justId = '', uncount = ''] = args
+  const ids = args.slice(7)
+  const idle = idleMs === '' ? [] : ['IDLE', idleMs]
   const claimed: ScriptValue[] = []
   const deleted: ScriptValue[] = []
   if (ids.length === 0) context.call('XPENDING', key, group)
   for (const id of ids) {
     const before = pendingOf(context, [key, group, id])
     if (before === undefined || (owner !== '' && before.consumer !== owner)) continue
+    const lower = Math.max(before.deliveries - 1, 0)
+    const count = uncount === '1' ? ['RETRYCOUNT', String(lower)] : []
+    const options = [...idle, ...count, ...(justId === '1' ? ['JUSTID'] : [])]
     const [got] = list(context.callAll(['XCLAIM', key, group, consumer, minIdleMs, id, ...options]))
     if (got === undefined) {
       if (pendingOf(context, [key, group, id]) === undefined) deleted.push(id)
-    } else if (justId === '1') claimed.push([id, null, before.deliveries])
+    } else if (justId === '1') claimed.push([id, null, uncount === '1' ? lower : before.deliveries])
     else claimed.push([id, list(got)[1]!, before.deliveries + 1])
   }
   return [claimed, deleted]

@@ -7,14 +7,17 @@ import type {
   AddManyOptions,
   AddOptions,
   ClaimOptions,
+  Durability,
   EntryId,
   FieldValue,
+  Once,
   PendingOptions,
   RangeOptions,
   Trim,
 } from './backend.ts'
 import { StreamError } from './errors.ts'
 
+const ONCE_KEY_BYTES_MAX = 512
 const U64_MAX = 18_446_744_073_709_551_615n
 /** The longest wait: what a 32-bit timer and every server can count. */
 export const BLOCK_MS_MAX = 2 ** 31 - 1
@@ -78,8 +81,9 @@ export function checkFields(fields: readonly FieldValue[]): void {
 }
 
 export function checkTrim(trim: Trim): void {
-  if ((trim.maxLen === undefined) === (trim.minId === undefined)) {
-    throw new StreamError('BAD_ARGUMENT', 'Expected exactly one of maxLen and minId to trim by')
+  const isBothOrNeither = (trim.maxLen === undefined) === (trim.minId === undefined)
+  if (isBothOrNeither && !(trim.acked === true && trim.maxLen === undefined)) {
+    throw new StreamError('BAD_ARGUMENT', 'Expected exactly one of maxLen and minId to trim by, or acked alone')
   }
   checkOptionalInteger('maxLen', trim.maxLen, 0)
   if (trim.minId !== undefined) checkId(trim.minId, 'minId')
@@ -94,8 +98,39 @@ export function checkAdd(stream: string, fields: readonly FieldValue[], options:
   checkFields(fields)
   if (options.id !== undefined && options.id !== '*' && !isPartialId(options.id)) checkId(options.id)
   if (options.ifLastId !== undefined) checkId(options.ifLastId, 'ifLastId')
-  if (options.trim !== undefined) checkTrim(options.trim)
+  if (options.trim !== undefined) checkTrimOfAdd(options.trim)
   checkOptionalInteger('expireMs', options.expireMs, 1)
+  if (options.once !== undefined) checkOnce(options.once, options)
+  if (options.durability !== undefined) checkDurability(options.durability)
+}
+
+/** What is finished is found by a look at all groups, which no append makes. */
+export function checkTrimOfAdd(trim: Trim): void {
+  checkTrim(trim)
+  if (trim.acked === true) throw new StreamError('BAD_ARGUMENT', 'Expected acked in a call of trim only')
+}
+
+function checkOnce({ key, windowMs }: Once, { id, ifLastId }: AddOptions): void {
+  const bytes = typeof key === 'string' ? Buffer.byteLength(key) : 0
+  if (bytes === 0 || bytes > ONCE_KEY_BYTES_MAX) {
+    throw new StreamError('BAD_ARGUMENT', `Expected a key of 1 to ${ONCE_KEY_BYTES_MAX} bytes, got ${shown(key)}`)
+  }
+  checkOptionalInteger('windowMs', windowMs, 1)
+  if ((id !== undefined && id !== '*') || ifLastId !== undefined) {
+    throw new StreamError('BAD_ARGUMENT', 'Expected once without an ID of your own and without ifLastId')
+  }
+}
+
+function checkDurability(durability: Durability): void {
+  if (durability === 'memory' || durability === 'fsync') return
+  if (typeof durability !== 'object' || durability === null) {
+    throw new StreamError(
+      'BAD_ARGUMENT',
+      `Expected durability to be 'memory', 'fsync' or { replicas }, got ${shown(durability)}`,
+    )
+  }
+  checkInteger('replicas', durability.replicas, 1)
+  checkOptionalInteger('timeoutMs', durability.timeoutMs, 1, BLOCK_MS_MAX)
 }
 
 export function checkAddMany(
@@ -108,7 +143,7 @@ export function checkAddMany(
     throw new StreamError('BAD_ARGUMENT', `Expected a list of entries, each a list of fields, got ${shown(entries)}`)
   }
   for (let i = 0; i < entries.length; i++) checkFields(entries[i]!)
-  if (options.trim !== undefined) checkTrim(options.trim)
+  if (options.trim !== undefined) checkTrimOfAdd(options.trim)
   checkOptionalInteger('expireMs', options.expireMs, 1)
 }
 
@@ -155,14 +190,17 @@ export function checkClaim(options: ClaimOptions): void {
   if (options.ids === undefined) {
     if (options.from !== undefined) checkId(options.from, 'from')
     checkOptionalInteger('count', options.count, 1)
-    if (options.ifOwner !== undefined || options.idleMs !== undefined) {
-      throw new StreamError('BAD_ARGUMENT', 'ifOwner and idleMs need the ids to claim')
+    if (options.ifOwner !== undefined || options.idleMs !== undefined || options.uncount === true) {
+      throw new StreamError('BAD_ARGUMENT', 'ifOwner, idleMs and uncount need the ids to claim')
     }
     return
   }
   checkIds(options.ids)
   if (options.ifOwner !== undefined) checkName('consumer', options.ifOwner)
   checkOptionalInteger('idleMs', options.idleMs, 0)
+  if (options.uncount === true && options.justId !== true) {
+    throw new StreamError('BAD_ARGUMENT', 'uncount needs justId: what is not delivered is not counted')
+  }
   if (options.from !== undefined || options.count !== undefined) {
     throw new StreamError('BAD_ARGUMENT', 'from and count belong to a scan, so not together with ids')
   }

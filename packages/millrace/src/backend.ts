@@ -41,8 +41,9 @@ export interface Trim {
   /** Only with `approximate`: at most so many entries in one call. Default: the server's own limit. */
   readonly limit?: number
   /**
-   * Of what the rule would take, only what every group has finished: read and acknowledged. Checked in the same step as the
-   * cut. Alone, without `maxLen` and `minId`: all that is finished. Without groups nothing is finished, and nothing goes.
+   * Of what the rule would take, only what every group has finished: read and acknowledged, it and all before it. Checked in
+   * the same step as the cut. Alone, without `maxLen` and `minId`: all that is finished. Without groups nothing is finished, and
+   * nothing goes. Only for `trim`.
    */
   readonly acked?: boolean
 }
@@ -56,11 +57,14 @@ export type Durability =
   /** So many replicas have it (WAIT), within `timeoutMs` (default 5,000). */
   | { readonly replicas: number; readonly timeoutMs?: number }
 
-/** Appends a message once, however often it is sent: within the window the same key gets the first one's ID, and adds nothing. */
+/**
+ * Appends a message once, however often it is sent: within the window the same key gets the first one's ID, and adds nothing. Kept
+ * as a string `{stream}:once:<key>` beside the stream, about 120 bytes a key (decision 024).
+ */
 export interface Once {
   /** Chosen by the sender: the message's own name. At most 512 bytes. */
   readonly key: string
-  /** How long the key is remembered, in milliseconds. Default 86,400,000, a day, the most that IDMP allows. */
+  /** How long the key is remembered, in milliseconds. Default 86,400,000: a day. */
   readonly windowMs?: number
 }
 
@@ -77,7 +81,7 @@ export interface AddOptions {
   readonly trim?: Trim
   /** Sets the stream's time to live in the same step, in milliseconds. */
   readonly expireMs?: number
-  /** Append at most once (XADD IDMP where the server has it). Only with `id` `*`, and without `ifLastId`. */
+  /** Append at most once, in one step with the look. Only with `id` `*`, and without `ifLastId`. */
   readonly once?: Once
   /**
    * Resolve only when the entry is kept so. `NOT_DURABLE`: that was not reached in time; the entry is there, and may be lost.

@@ -1,6 +1,6 @@
 /** The checks of a step's arguments that every implementation of `Backend` makes before it sends or changes anything. */
 
-import { checkFields, checkId, checkIds, checkInteger, checkName, checkTrim, shown } from './arguments.ts'
+import { checkFields, checkId, checkIds, checkInteger, checkName, checkTrimOfAdd, shown } from './arguments.ts'
 import type { Action, Condition, FieldValue, Step } from './backend.ts'
 import { StreamError } from './errors.ts'
 
@@ -69,7 +69,7 @@ function checkAction(action: Action): void {
     case 'append':
       checkName('stream', action.stream)
       checkFields(action.fields)
-      if (action.trim !== undefined) checkTrim(action.trim)
+      if (action.trim !== undefined) checkTrimOfAdd(action.trim)
       return
     case 'acknowledge':
       checkName('stream', action.stream)

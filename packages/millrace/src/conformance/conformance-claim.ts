@@ -235,4 +235,38 @@ export const claimCases: readonly Case[] = [
       await rejects('WRONG_TYPE', site.backend.claim(key, 'g', 'c', { minIdleMs: 0, ids: [id('1-1')] }))
     },
   },
+  {
+    name: 'gives an entry back as if it had not been delivered',
+    run: async (site) => {
+      await site.group('1-1', '2-1')
+      await site.deliver('c')
+      await claim(site, 'c', { ids: [id('1-1')] })
+      const back = { ids: [id('1-1'), id('2-1'), id('9-9')], ifOwner: 'c', justId: true, idleMs: 60_000, uncount: true }
+      const { entries } = await claim(site, 'c', back)
+      assert.deepEqual(
+        entries.map((entry) => [entry.id, entry.deliveries]),
+        [
+          ['1-1', 1],
+          ['2-1', 0],
+        ],
+      )
+      const pending = await site.backend.pending(site.stream, 'g', { minIdleMs: 50_000 })
+      assert.deepEqual(
+        pending.map((entry) => [entry.id, entry.deliveries]),
+        [
+          ['1-1', 1],
+          ['2-1', 0],
+        ],
+      )
+      assert.deepEqual((await claim(site, 'c', { ...back, ifOwner: 'other' })).entries, [])
+      assert.equal((await claim(site, 'c', { ...back, ids: [id('2-1')] })).entries[0]?.deliveries, 0)
+      const taken = await claim(site, 'next', { minIdleMs: 30_000 })
+      assert.deepEqual(
+        taken.entries.map((entry) => entry.deliveries),
+        [2, 1],
+      )
+      await rejects('BAD_ARGUMENT', claim(site, 'c', { uncount: true }))
+      await rejects('BAD_ARGUMENT', claim(site, 'c', { ids: [id('1-1')], uncount: true }))
+    },
+  },
 ]

@@ -143,4 +143,77 @@ export const trimCases: readonly Case[] = [
       await rejects('WRONG_TYPE', site.backend.expire(key, 0))
     },
   },
+  {
+    name: 'trims what every group has finished, and no more',
+    run: async (site) => {
+      await site.group('1-1', '2-1', '3-1', '4-1')
+      await site.backend.createGroup(site.stream, 'h')
+      await site.deliver('c')
+      const acked = async () => await site.backend.trim(site.stream, { acked: true })
+      await site.backend.settle(site.stream, 'g', 'c', [id('1-1'), id('2-1'), id('4-1')])
+      assert.equal(await acked(), 0)
+      await site.backend.readGroup({ group: 'h', consumer: 'c' }, new Map([[site.stream, '>']]), { count: 3 })
+      await site.backend.settle(site.stream, 'h', 'c', [id('1-1'), id('3-1')])
+      assert.equal(await acked(), 1)
+      assert.deepEqual(ids(await site.backend.range(site.stream)), ['2-1', '3-1', '4-1'])
+      await site.backend.settle(site.stream, 'h', 'c', [id('2-1')])
+      assert.equal(await acked(), 1)
+      await site.backend.settle(site.stream, 'g', 'c', [id('3-1')])
+      assert.equal(await acked(), 1)
+      await site.backend.destroyGroup(site.stream, 'h')
+      assert.equal(await acked(), 1)
+      assert.equal(await acked(), 0)
+      assert.equal((await site.backend.inspect(site.stream))?.lastId, '4-1')
+    },
+  },
+  {
+    name: 'trims nothing as finished without a group, nor of a missing stream',
+    run: async (site) => {
+      assert.equal(await site.backend.trim(site.stream, { acked: true }), 0)
+      await site.fill('1-1')
+      assert.equal(await site.backend.trim(site.stream, { acked: true }), 0)
+      assert.equal(await site.backend.trim(site.stream, { acked: true, maxLen: 0 }), 0)
+    },
+  },
+  {
+    name: 'trims to a length or an ID, but only what is finished',
+    run: async (site) => {
+      await site.group('1-1', '2-1', '3-1', '4-1', '5-1')
+      await site.deliver('c', 4)
+      await site.backend.settle(site.stream, 'g', 'c', ['1-1', '2-1', '3-1'].map(id))
+      assert.equal(await site.backend.trim(site.stream, { acked: true, maxLen: 4 }), 1)
+      assert.equal(await site.backend.trim(site.stream, { acked: true, minId: id('3-1') }), 1)
+      assert.equal(await site.backend.trim(site.stream, { acked: true, maxLen: 0 }), 1)
+      assert.equal(await site.backend.trim(site.stream, { acked: true, minId: id('9-9') }), 0)
+      assert.deepEqual(ids(await site.backend.range(site.stream)), ['4-1', '5-1'])
+    },
+  },
+  {
+    name: 'trims thousands of finished entries to a length',
+    run: async (site) => {
+      await site.group()
+      await site.backend.addMany(
+        site.stream,
+        Array.from({ length: 3500 }, () => ['n', '1']),
+      )
+      const delivered = await site.deliver('c', 3000)
+      for (let at = 0; at < 3000; at += 1000)
+        await site.backend.settle(
+          site.stream,
+          'g',
+          'c',
+          delivered.slice(at, at + 1000).map((entry) => entry.id),
+        )
+      assert.equal(await site.backend.trim(site.stream, { acked: true, maxLen: 1000 }), 2500)
+      assert.equal(await site.backend.trim(site.stream, { acked: true, maxLen: 100 }), 500)
+      assert.equal((await site.backend.inspect(site.stream))?.length, 500)
+    },
+  },
+  {
+    name: 'refuses a trim of what is finished in an append',
+    run: async (site) => {
+      await rejects('BAD_ARGUMENT', site.backend.add(site.stream, ['n', '1'], { trim: { acked: true } }))
+      await rejects('BAD_ARGUMENT', site.backend.trim(site.stream, { acked: true, maxLen: 1, minId: id('1-1') }))
+    },
+  },
 ]

@@ -15,6 +15,7 @@ import { claimCases } from './conformance-claim.ts'
 import { closeCases } from './conformance-close.ts'
 import { groupCases } from './conformance-groups.ts'
 import { inspectCases } from './conformance-inspect.ts'
+import { onceCases } from './conformance-once.ts'
 import { rangeCases } from './conformance-range.ts'
 import { readGroupCases } from './conformance-read-group.ts'
 import { readCases } from './conformance-read.ts'
@@ -38,6 +39,7 @@ export interface Runner extends Probes {
 export const conformanceCases: Readonly<Record<string, readonly Case[]>> = {
   add: addCases,
   addMany: addManyCases,
+  'add, once and as durable as asked for': onceCases,
   range: rangeCases,
   read: readCases,
   'trim, delete and expire': trimCases,

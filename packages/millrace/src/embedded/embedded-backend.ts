@@ -18,6 +18,7 @@ import type {
   ClaimOptions,
   ClaimResult,
   DeliveredEntry,
+  Durability,
   Entry,
   EntryId,
   FieldValue,
@@ -41,7 +42,11 @@ import { HotPaths } from './embedded-hot.ts'
 import { inspectStream } from './embedded-inspect.ts'
 import { StreamError } from '../errors.ts'
 import { checkStep } from '../step-arguments.ts'
+import { giveBack } from './embedded-give-back.ts'
+import { consumerRef, groupFrom, groupRef } from './embedded-refs.ts'
+import { OnceTicket } from './embedded-once.ts'
 import { EmbeddedStep } from './embedded-step.ts'
+import { trimAcked } from './embedded-trim-acked.ts'
 import { type Effect, Safety } from './embedded-safety.ts'
 import { EmbeddedWaits } from './embedded-waits.ts'
 import { toStreamError } from './embedded-errors.ts'
@@ -93,7 +98,8 @@ export class EmbeddedBackend implements Backend {
         return added
       }
     }
-    const { id, noMkStream, ifLastId, trim, expireMs } = options
+    const { id, noMkStream, ifLastId, trim, expireMs, once } = options
+    this.#requireDurability(options.durability)
     const key = codec.toByteString(stream)
     const entry = {
       key,
@@ -103,10 +109,16 @@ export class EmbeddedBackend implements Backend {
       ...(ifLastId === undefined ? {} : { ifLastId: codec.toStreamId(ifLastId) }),
       ...(trim === undefined ? {} : { trim: codec.toTrimRule(trim) }),
     }
+    const ticket = once && new OnceTicket(stream, once)
     return this.#run('growth', (nowMs) => {
+      const known = ticket?.known(this.#database, nowMs)
+      if (known !== undefined) return known
       const added = engine.append(this.#database, entry, nowMs)
-      if (added !== undefined && expireMs !== undefined) this.#expire(key, expireMs, nowMs)
-      return added && codec.toEntryId(added)
+      if (added === undefined) return undefined
+      if (expireMs !== undefined) this.#expire(key, expireMs, nowMs)
+      const addedId = codec.toEntryId(added)
+      ticket?.remember(this.#database, addedId, nowMs)
+      return addedId
     })
   }
 
@@ -155,6 +167,10 @@ export class EmbeddedBackend implements Backend {
   async trim(stream: string, trim: Trim): Promise<number> {
     check.checkName('stream', stream)
     check.checkTrim(trim)
+    if (trim.acked === true) {
+      const key = codec.toByteString(stream)
+      return this.#run('change', (nowMs) => trimAcked(this.#database, { key, trim }, nowMs))
+    }
     const rule = codec.toTrimRule(trim)
     return this.#run('change', (nowMs) => engine.trim(this.#database, codec.toByteString(stream), rule, nowMs))
   }
@@ -268,6 +284,8 @@ export class EmbeddedBackend implements Backend {
     check.checkClaim(options)
     const { minIdleMs, ids, ifOwner, idleMs, from, count = COUNT } = options
     const justId = options.justId === true
+    if (options.uncount === true)
+      return this.#run('change', (nowMs) => giveBack(this.#database, { ref, options }, nowMs))
     const ofIds = {
       ids: (ids ?? []).map(codec.toStreamId),
       ...(ifOwner === undefined ? {} : { ifOwner: codec.toByteString(ifOwner) }),
@@ -322,6 +340,14 @@ export class EmbeddedBackend implements Backend {
     } catch (error) {
       throw toStreamError(error, 'STREAM_NOT_FOUND')
     }
+  }
+
+  /** What there is beside this process's memory: nothing, or a directory whose promise is the store's. */
+  #requireDurability(durability: Durability | undefined): void {
+    if (durability === undefined || durability === 'memory') return
+    if (durability === 'fsync' && this.#safety?.isSynced === true) return
+    const why = durability === 'fsync' ? 'open a directory with fsync: always' : 'the embedded engine has no replicas'
+    throw new StreamError('UNSUPPORTED', `Expected a durability that the embedded engine can keep: ${why}`)
   }
 
   #hasGroup(ref: engine.GroupRef, nowMs: number): boolean {
@@ -413,21 +439,4 @@ interface Reading<E> {
 
 function closedError(): StreamError {
   return new StreamError('CLOSED', 'The embedded backend is closed')
-}
-
-function groupRef(stream: string, group: string): engine.GroupRef {
-  check.checkName('stream', stream)
-  check.checkName('group', group)
-  return { key: codec.toByteString(stream), group: codec.toByteString(group) }
-}
-
-function consumerRef(stream: string, group: string, consumer: string): engine.ConsumerRef {
-  check.checkName('consumer', consumer)
-  return { ...groupRef(stream, group), consumer: codec.toByteString(consumer) }
-}
-
-function groupFrom(from: EntryId | '$'): engine.GroupFrom {
-  if (from === '$') return '$'
-  check.checkId(from, 'from ($ or an entry ID)')
-  return codec.toStreamId(from)
 }

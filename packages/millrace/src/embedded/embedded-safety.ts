@@ -23,6 +23,11 @@ export class Safety {
     this.#store = store
   }
 
+  /** Is what this class calls safe on stable storage? */
+  get isSynced(): boolean {
+    return this.#store.fsync === 'always'
+  }
+
   /** Throws `UNAVAILABLE` while the disk does not take what this verb would do. */
   admit(effect: Effect): void {
     const { refusal } = this.#store

@@ -43,7 +43,10 @@ import { isReply, toStreamError } from './redis-errors.ts'
 import { RedisReader, type ReadKind } from './redis-reader.ts'
 import * as replies from './redis-replies.ts'
 import { runScript, type Script } from './redis-script.ts'
-import { addScript, SCRIPT_ARGUMENTS_MAX } from './scripts/add.ts'
+import { DurableAdds } from './durable-adds.ts'
+import { sendAdd } from './send-add.ts'
+import { trimAcked } from './trim-acked.ts'
+import { SCRIPT_ARGUMENTS_MAX } from './scripts/add.ts'
 import { claimIdsScript } from './scripts/claim-ids.ts'
 import { claimScanScript } from './scripts/claim-scan.ts'
 import { deleteConsumerScript } from './scripts/delete-consumer.ts'
@@ -51,6 +54,7 @@ import { expireScript } from './scripts/expire.ts'
 import { inspectScript } from './scripts/inspect.ts'
 import { settleScript } from './scripts/settle.ts'
 import { probeKey, stepScript } from './scripts/step.ts'
+import { trimAckedScript } from './scripts/trim-acked.ts'
 import { requireOneSlot } from './one-slot.ts'
 
 export interface RedisBackendOptions extends ClientOptions {
@@ -68,6 +72,7 @@ export class RedisBackend implements Backend {
   readonly #client: RedisClient
   readonly #blocked: BlockedReads
   readonly #reader: RedisReader
+  readonly #durable: DurableAdds
   #isClosed = false
 
   /** Use `RedisBackend.connect`. */
@@ -77,6 +82,7 @@ export class RedisBackend implements Backend {
     this.#client = client
     this.#blocked = new BlockedReads(options, options.blockedReadsMax ?? 256)
     this.#reader = new RedisReader(client, this.#blocked, options.blockedSlotsMax ?? 16)
+    this.#durable = new DurableAdds(client, this.#blocked)
   }
 
   /**
@@ -152,6 +158,8 @@ export class RedisBackend implements Backend {
   async trim(stream: string, trim: Trim): Promise<number> {
     check.checkName('stream', stream)
     check.checkTrim(trim)
+    if (trim.acked === true)
+      return await trimAcked(trim, async (piece) => await this.#script(trimAckedScript, stream, piece))
     return Number(await this.#send('xtrim', [stream, ...trimArguments(trim)], 'write', stream))
   }
 
@@ -234,6 +242,7 @@ export class RedisBackend implements Backend {
     check.checkClaim(options)
     const { minIdleMs, ids, ifOwner, idleMs } = options
     const justId = options.justId === true
+    const uncount = options.uncount === true
     const reply =
       ids === undefined
         ? this.#script(claimScanScript, stream, {
@@ -244,7 +253,7 @@ export class RedisBackend implements Backend {
             from: options.from ?? '0-0',
             count: options.count ?? COUNT,
           })
-        : this.#script(claimIdsScript, stream, { group, consumer, minIdleMs, ids, ifOwner, idleMs, justId })
+        : this.#script(claimIdsScript, stream, { group, consumer, minIdleMs, ids, ifOwner, idleMs, justId, uncount })
     return replies.claimResult(await reply)
   }
 
@@ -281,12 +290,17 @@ export class RedisBackend implements Backend {
 
   /** `rest`: what stands behind the name of the stream. */
   async #add(stream: string, rest: readonly CommandArgument[], options: AddOptions): Promise<EntryId | undefined> {
-    const { ifLastId, expireMs } = options
-    const id =
-      ifLastId === undefined && expireMs === undefined
-        ? await this.#send('xadd', [stream, ...rest], 'write', stream)
-        : await this.#script(addScript, stream, { ifLastId, expireMs, rest })
-    return id === null ? undefined : replies.entryId(id)
+    if (this.#isClosed) throw closedError()
+    const { durability } = options
+    try {
+      const id =
+        durability === undefined || durability === 'memory'
+          ? await sendAdd(this.#client, { stream, rest, options })
+          : await this.#durable.add({ stream, rest, options }, durability)
+      return id === null ? undefined : replies.entryId(id)
+    } catch (error) {
+      throw toStreamError(error, `XADD of '${stream}'`)
+    }
   }
 
   async #send(name: string, args: readonly CommandArgument[], effect: Effect, stream: string): Promise<unknown> {
@@ -367,9 +381,9 @@ function addArguments(fields: readonly FieldValue[], options: AddOptions): Comma
     options.id ?? '*',
     ...fields.map(argument),
   ]
-  const isScript = options.ifLastId !== undefined || options.expireMs !== undefined
+  const isScript = options.ifLastId !== undefined || options.expireMs !== undefined || options.once !== undefined
   if (isScript && rest.length > SCRIPT_ARGUMENTS_MAX) {
-    const text = `Expected at most ${SCRIPT_ARGUMENTS_MAX} names and values with ifLastId or expireMs, got ${rest.length}`
+    const text = `Expected at most ${SCRIPT_ARGUMENTS_MAX} names and values with ifLastId, expireMs or once, got ${rest.length}`
     throw new StreamError('BAD_ARGUMENT', text)
   }
   return rest
