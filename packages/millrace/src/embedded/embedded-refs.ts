@@ -1,5 +1,5 @@
 /** Names of a stream, a group and a consumer, checked, as the engine takes them. */
-import * as engine from '@millrace/engine'
+import type * as engine from '@millrace/engine'
 import * as check from '../arguments.ts'
 import type { EntryId } from '../backend.ts'
 import * as codec from './embedded-codec.ts'

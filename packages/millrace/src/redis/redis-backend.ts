@@ -234,7 +234,7 @@ export class RedisBackend implements Backend {
     checkConsumer(stream, group, consumer)
     check.checkIds(ids)
     const settled = await this.#script(settleScript, stream, { group, consumer, ids })
-    return (settled as unknown[]).map(replies.entryId)
+    return typeof settled === 'number' ? [...ids] : (settled as unknown[]).map(replies.entryId)
   }
 
   async claim(stream: string, group: string, consumer: string, options: ClaimOptions): Promise<ClaimResult> {
