@@ -67,7 +67,7 @@ describe('an append that asks for replicas', () => {
     const adding = backend.add('c', ['n', '1'], { durability: { replicas: 1, timeoutMs: 5000 } })
     const cut = expect(adding).rejects.toMatchObject({ code: 'OUTCOME_UNKNOWN' })
     const waiting = async (): Promise<string | undefined> =>
-      /^id=(\d+) .* cmd=wait /m.exec(String(await admin.client('LIST')))?.[1]
+      /^id=(\d+) .* flags=b .* cmd=wait /m.exec(String(await admin.client('LIST')))?.[1]
     await waitFor(async () => (await waiting()) !== undefined, { what: 'WAIT to be under way' })
     await admin.call('CLIENT', 'KILL', 'ID', (await waiting())!)
     await cut
