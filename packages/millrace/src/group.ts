@@ -3,12 +3,16 @@
 import { checkName } from './arguments.ts'
 import type { Entry, GroupInfo } from './backend.ts'
 import type { Site } from './site.ts'
-import { type Handler, Worker, type WorkerOptions } from './worker/worker.ts'
+import type { BatchHandler, BatchOptions, Handler } from './worker/runner.ts'
+import { type Strategy, Worker } from './worker/worker.ts'
+import { batchOptions, type WorkerOptions } from './worker/worker-options.ts'
 
 /** The part of a stream that a group needs. */
 export interface Source<T> {
   readonly name: string
   decode(entry: Entry): { readonly id: Entry['id']; readonly value: T }
+  /** How workers of this stream take entries in, if not all of it as they come. */
+  strategy?(group: string): Strategy
 }
 
 export class Group<T> {
@@ -26,7 +30,21 @@ export class Group<T> {
 
   /** Starts a worker: each entry of the stream goes to one worker of the group. Creates the group when it is missing. */
   worker(handler: Handler<T>, options: WorkerOptions = {}): Worker<T> {
-    return new Worker(this.#site, { group: this.name, source: this.#source, handler }, options)
+    return new Worker(this.#site, { ...this.#task(), task: { kind: 'one', handler } }, options)
+  }
+
+  /** As `worker`, but the handler gets up to `size` entries at once and tells the outcome of each. */
+  batchWorker(handler: BatchHandler<T>, options: WorkerOptions & BatchOptions = {}): Worker<T> {
+    return new Worker(
+      this.#site,
+      { ...this.#task(), task: { kind: 'batch', handler, batch: batchOptions(options) } },
+      options,
+    )
+  }
+
+  #task(): { readonly group: string; readonly source: Source<T>; readonly strategy?: Strategy } {
+    const strategy = this.#source.strategy?.(this.name)
+    return { group: this.name, source: this.#source, ...(strategy === undefined ? {} : { strategy }) }
   }
 
   /** Undefined when the group (or its stream) does not exist. */

@@ -3,14 +3,25 @@ export { Millrace } from './millrace.ts'
 export { type FollowOptions, Stream, type StreamEntry, type StreamOptions } from './stream.ts'
 export { type Codec, fields, json } from './codec.ts'
 export { Group } from './group.ts'
+export { Worker } from './worker/worker.ts'
+export type { StopOptions, WorkerOptions } from './worker/worker-options.ts'
+export type { RetryOptions } from './worker/backoff.ts'
+export type { RateLimitOptions } from './worker/rate-limit.ts'
+export type { BatchHandler, BatchOptions, Handler, WorkEntry } from './worker/runner.ts'
+export type { HandlerContext, HandlerLease } from './worker/lease.ts'
 export {
-  type Handler,
-  type HandlerContext,
-  type StopOptions,
-  Worker,
-  type WorkerEvent,
-  type WorkerOptions,
-} from './worker/worker.ts'
+  AckWith,
+  ackWith,
+  type BatchResult,
+  type Effect,
+  fail,
+  Failed,
+  type Outcome,
+  RetryAfter,
+  retryAfter,
+  schedule,
+} from './worker/outcome.ts'
+export type { DataLossSuspected, DeadLetterReason, WorkerCounts, WorkerEvent } from './worker/worker-event.ts'
 export type { DirectoryEvent, DirectoryOptions } from './embedded/embedded-directory.ts'
 export { StreamError, type StreamErrorCode } from './errors.ts'
 export { EmbeddedBackend } from './embedded/embedded-backend.ts'

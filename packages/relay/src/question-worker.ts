@@ -42,6 +42,8 @@ export class QuestionWorker {
           concurrency,
           leaseMs,
           sweepMs: Math.min(SWEEP_MS_MAX, Math.ceil(leaseMs / 4)),
+          // A job is begun again by whoever finds it: its answer tells how far it came.
+          retry: { wait: 'pending', maxAttempts: Infinity },
           onEvent: (event) => report(event, onError),
         },
       )

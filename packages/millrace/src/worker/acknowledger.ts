@@ -1,88 +1,125 @@
 /**
- * Acknowledgements, coalesced: one settle for up to 64 entries or for what came within 3 ms.
+ * Acknowledgements of one line in batches: one settle on its way at a time, the next takes what came meanwhile, at most 1,000.
+ *
+ *   done, done, done ──► settle ──answer──► released
+ *   done, done ──────────► waiting ──► settle …
  *
  * A settle is checked against the owner and may be repeated, so a lost reply is answered by settling again; what
  * is missing from the second answer was acknowledged by the first.
  */
-
-import type { Backend, EntryId } from '../backend.ts'
+import type { EntryId } from '../backend.ts'
 import { StreamError } from '../errors.ts'
 import { backoffMs, pause } from '../pause.ts'
+import type { Lease } from './lease.ts'
+import type { Line } from './line.ts'
+import { isPassing } from './take-step.ts'
+import type { WorkerEvent } from './worker-event.ts'
 
-const BATCH_MAX = 64
-const WAIT_MS = 3
+const BATCH_MAX = 1000
 
 export interface AcknowledgerSite {
-  readonly backend: Backend
-  readonly stream: string
-  readonly group: string
-  readonly consumer: string
-  readonly onError: (error: unknown) => void
-}
-
-interface Waiting {
-  readonly id: EntryId
-  readonly done: (isAcknowledged: boolean) => void
+  readonly line: Line
+  readonly onEvent: (event: WorkerEvent) => void
+  /** Called after each batch: there may be room again. */
+  readonly onSettled: () => void
 }
 
 export class Acknowledger {
   readonly #site: AcknowledgerSite
   readonly #giveUp = new AbortController()
-  readonly #flushes = new Set<Promise<void>>()
-  #waiting: Waiting[] = []
-  #timer: NodeJS.Timeout | undefined
+  #waiting: Lease[] = []
+  #isSending = false
+  #isScheduled = false
+  #idle: (() => void) | undefined
 
   constructor(site: AcknowledgerSite) {
     this.#site = site
   }
 
-  /** Resolves true when it was acknowledged, false when another consumer owns it now or the worker gave up. */
-  async acknowledge(id: EntryId): Promise<boolean> {
-    return await new Promise((done) => {
-      this.#waiting.push({ id, done })
-      if (this.#waiting.length >= BATCH_MAX) this.#flush()
-      else this.#timer ??= setTimeout(() => this.#flush(), WAIT_MS)
-    })
+  /** Hot. It is sent by the next `flush`, or once this turn's promises have run. */
+  acknowledge(lease: Lease): void {
+    lease.isSettling = true
+    this.#waiting.push(lease)
+    if (this.#isScheduled || this.#isSending) return
+    this.#isScheduled = true
+    queueMicrotask(this.#scheduled)
+  }
+
+  /** Sends what is waiting, unless something is on its way: then it follows. */
+  flush(): void {
+    if (!this.#isSending && this.#waiting.length > 0) void this.#send()
   }
 
   /** Sends what is waiting; resolves when everything is answered, or after `graceMs`, whatever is left unanswered. */
   async stop(graceMs: number): Promise<void> {
-    this.#flush()
-    const timer = setTimeout(() => this.#giveUp.abort(), graceMs)
-    await Promise.all(this.#flushes)
-    clearTimeout(timer)
+    this.flush()
+    if (!this.#isSending) return
+    const { clock } = this.#site.line
+    const cancel = clock.setTimer(graceMs, () => this.#giveUp.abort())
+    await new Promise<void>((resolve) => (this.#idle = resolve))
+    cancel()
   }
 
-  #flush(): void {
-    clearTimeout(this.#timer)
-    this.#timer = undefined
-    if (this.#waiting.length === 0) return
-    const batch = this.#waiting
-    this.#waiting = []
-    const flush = this.#settle(batch)
-    this.#flushes.add(flush)
-    void flush.finally(() => this.#flushes.delete(flush))
+  readonly #scheduled = (): void => {
+    this.#isScheduled = false
+    this.flush()
   }
 
-  async #settle(batch: readonly Waiting[]): Promise<void> {
-    const { backend, stream, group, consumer, onError } = this.#site
-    const ids = batch.map((waiting) => waiting.id)
+  async #send(): Promise<void> {
+    this.#isSending = true
+    while (this.#waiting.length > 0) {
+      const batch = this.#waiting.length <= BATCH_MAX ? this.#waiting : this.#waiting.slice(0, BATCH_MAX)
+      this.#waiting = this.#waiting.length <= BATCH_MAX ? [] : this.#waiting.slice(BATCH_MAX)
+      this.#release(batch, await this.#settle(batch))
+      this.#site.onSettled()
+    }
+    this.#isSending = false
+    this.#idle?.()
+  }
+
+  /** Which were acknowledged; `true`: all of them. Never rejects. */
+  async #settle(batch: readonly Lease[]): Promise<ReadonlySet<EntryId> | true> {
+    const { backend, stream, group, consumer, clock } = this.#site.line
+    const ids: EntryId[] = []
+    for (let i = 0; i < batch.length; i++) ids.push(batch[i]!.copyId)
     let isRepeated = false
     for (let failures = 0; ; failures++) {
       try {
-        const settled = new Set(await backend.settle(stream, group, consumer, ids))
-        for (const waiting of batch) waiting.done(isRepeated || settled.has(waiting.id))
-        return
+        const settled = await backend.settle(stream, group, consumer, ids)
+        return isRepeated || settled.length === ids.length ? true : new Set(settled)
       } catch (error) {
-        onError(error)
-        const code = error instanceof StreamError ? error.code : undefined
-        const isPassing = code === 'UNAVAILABLE' || code === 'OUTCOME_UNKNOWN'
-        if (code === 'OUTCOME_UNKNOWN') isRepeated = true
-        if (isPassing) await pause(backoffMs(failures), this.#giveUp.signal)
-        if (isPassing && !this.#giveUp.signal.aborted) continue
-        for (const waiting of batch) waiting.done(false)
-        return
+        if (error instanceof StreamError && error.code === 'OUTCOME_UNKNOWN') isRepeated = true
+        if (isGroupMissing(error)) {
+          // The reader makes the group again and tells what that means: here is nothing left to acknowledge.
+          for (const lease of batch) lease.isGone = true
+          return new Set()
+        }
+        this.#site.onEvent({ type: 'error', error })
+        if (!isPassing(error)) return new Set()
+        await pause(backoffMs(failures, clock), this.#giveUp.signal, clock)
+        if (this.#giveUp.signal.aborted) return new Set()
       }
     }
   }
+
+  #release(batch: readonly Lease[], settled: ReadonlySet<EntryId> | true): void {
+    const { line, onEvent } = this.#site
+    let count = batch.length
+    for (let i = 0; i < batch.length; i++) {
+      const lease = batch[i]!
+      if (settled !== true && !settled.has(lease.copyId)) {
+        // Its entry or its group is gone: it was handled all the same.
+        if (!lease.isGone) {
+          count--
+          onEvent({ type: 'lost', id: lease.id })
+        }
+      }
+      line.leases.release(lease)
+    }
+    if (count > 0) onEvent({ type: 'completed', count })
+  }
+}
+
+function isGroupMissing(error: unknown): boolean {
+  return error instanceof StreamError && error.code === 'GROUP_NOT_FOUND'
 }

@@ -1,83 +1,165 @@
 /**
  * Reads new entries for a worker, never more than it has room for.
  *
- *   room? ──► XREADGROUP … COUNT room ──► take ──► room? …
- *               │ GROUP_NOT_FOUND: create the group, say so, go on
- *               └ UNAVAILABLE, OUTCOME_UNKNOWN: wait, go on (what a lost reply held is pending: the sweep finds it)
+ *   room? ──► XREADGROUP stream and its retries, COUNT room ──► take ──► room? …
+ *               │ GROUP_NOT_FOUND: see group-keeper.ts, go on
+ *               └ UNAVAILABLE, OUTCOME_UNKNOWN: wait, read what is pending for us (a lost reply may have held it), go on
+ *
+ * While the stream has a backlog it is read alone, without waiting, and its retries every 50 ms.
  */
-
-import type { Backend, DeliveredEntry, EntryId } from '../backend.ts'
+import { setImmediate as turn } from 'node:timers/promises'
+import type { DeliveredEntry, EntryId, GroupPosition, ReadResult } from '../backend.ts'
 import { StreamError } from '../errors.ts'
 import { backoffMs, pause } from '../pause.ts'
-import type { WorkerEvent } from './worker.ts'
+import type { GroupKeeper } from './group-keeper.ts'
+import type { IntakeSite } from './intake.ts'
+import type { Line } from './line.ts'
 
-export interface WorkerReaderSite {
-  readonly backend: Backend
-  readonly stream: string
-  readonly group: string
-  readonly consumer: string
-  readonly from: EntryId | '$'
-  readonly blockMs: number
-  readonly free: () => number
-  /** Resolves when there may be room again. */
-  readonly untilFree: (signal: AbortSignal) => Promise<void>
-  readonly take: (entry: DeliveredEntry, sentAtMs: number) => void
-  readonly onEvent: (event: WorkerEvent) => void
-}
+const RETRIES_MS = 50
+/** After so long without a turn of the event loop, others get one: reads of an embedded stream are answered within a turn. */
+const TURN_MS = 10
+const OWN_COUNT = 1000
 
 export class WorkerReader {
-  readonly #site: WorkerReaderSite
+  readonly #site: IntakeSite
+  readonly #groups: GroupKeeper
   readonly #stopping = new AbortController()
   readonly #ended: Promise<void>
+  /** Ends the wait of the read under way. */
+  #waiting: AbortController | undefined
+  #isPaused = false
+  #hasGroups = false
+  /** A reply may have been lost that held entries. */
+  #hasUnknown = false
+  #hasBacklog = false
+  #allReadMs = -Infinity
+  #turnedMs = -Infinity
 
-  constructor(site: WorkerReaderSite) {
+  constructor(site: IntakeSite, groups: GroupKeeper) {
     this.#site = site
+    this.#groups = groups
     this.#ended = this.#run()
+  }
+
+  pause(isPaused: boolean): void {
+    this.#isPaused = isPaused
+    if (isPaused) this.#waiting?.abort(new Error('The worker pauses'))
   }
 
   /** What was delivered until then is still taken. */
   async stop(): Promise<void> {
-    this.#stopping.abort(new Error('The worker stops'))
+    const reason = new Error('The worker stops')
+    this.#stopping.abort(reason)
+    this.#waiting?.abort(reason)
     await this.#ended
   }
 
   async #run(): Promise<void> {
     const { signal } = this.#stopping
-    let hasGroup = false
+    const { clock } = this.#site
     for (let failures = 0; !signal.aborted;) {
       try {
-        if (!hasGroup) await this.#createGroup()
-        hasGroup = true
+        if (!this.#hasGroups) await this.#ensureGroups()
+        if (this.#hasUnknown) await this.#readOwn()
         await this.#read()
         failures = 0
       } catch (error) {
         if (signal.aborted) return
-        const code = error instanceof StreamError ? error.code : undefined
-        if (code === 'GROUP_NOT_FOUND') hasGroup = false
-        else this.#site.onEvent({ type: 'error', error })
-        if (code === 'CLOSED') return
-        await pause(backoffMs(failures++), signal)
+        if (this.#isPaused && this.#waiting?.signal.aborted === true) continue
+        const isMissing = this.#note(error)
+        if (error instanceof StreamError && error.code === 'CLOSED') return
+        // A missing group is made at once; only if it is missing again does that wait.
+        if (!isMissing || failures > 0) await pause(backoffMs(failures, clock), signal, clock)
+        failures++
       }
     }
   }
 
-  async #createGroup(): Promise<void> {
-    const { backend, stream, group, from, onEvent } = this.#site
-    if (await backend.createGroup(stream, group, { from })) onEvent({ type: 'group-created' })
+  /** Returns whether the group was missing. */
+  #note(error: unknown): boolean {
+    const code = error instanceof StreamError ? error.code : undefined
+    if (code === 'OUTCOME_UNKNOWN' || code === 'UNAVAILABLE') this.#hasUnknown = true
+    if (code === 'GROUP_NOT_FOUND') this.#hasGroups = false
+    else this.#site.onEvent({ type: 'error', error })
+    return code === 'GROUP_NOT_FOUND'
+  }
+
+  async #ensureGroups(): Promise<void> {
+    for (const line of this.#site.lines()) await this.#groups.ensure(line)
+    this.#hasGroups = true
   }
 
   async #read(): Promise<void> {
-    const { backend, stream, group, consumer, blockMs, free, untilFree, take } = this.#site
-    const { signal } = this.#stopping
-    const count = free()
-    if (count <= 0) {
-      await untilFree(signal)
-      return
+    const { clock, room, untilRoom, take, lines } = this.#site
+    const count = room()
+    if (count <= 0) return await untilRoom(this.#stopping.signal)
+    const sentAtMs = clock.monotonicMs()
+    if (sentAtMs - this.#turnedMs > TURN_MS) {
+      await turn()
+      this.#turnedMs = clock.monotonicMs()
     }
-    const positions = new Map([[stream, '>' as const]])
-    const found = await backend.readGroup({ group, consumer }, positions, { count, blockMs, signal })
+    const read = lines()
+    const isShort = this.#hasBacklog && sentAtMs - this.#allReadMs < RETRIES_MS
+    const found = isShort ? await this.#readFirst(read[0]!, count) : await this.#readAll(read, count)
     // The reply may have waited for an entry: its idle time began at most a moment ago.
-    const sentAtMs = performance.now()
-    for (const entry of found.get(stream) ?? []) take(entry, sentAtMs)
+    const readAtMs = isShort ? sentAtMs : clock.monotonicMs()
+    this.#hasBacklog = false
+    for (const line of read) {
+      const entries = found.get(line.stream)
+      if (entries === undefined) continue
+      line.seenId = entries.at(-1)!.id
+      if (line === read[0]) this.#hasBacklog = entries.length >= count
+      take(line, entries, readAtMs)
+    }
+  }
+
+  async #readFirst(line: Line, count: number): Promise<ReadResult<DeliveredEntry>> {
+    const { backend, group, consumer } = this.#site
+    return await backend.readGroup({ group, consumer }, new Map([[line.stream, '>' as const]]), { count })
+  }
+
+  async #readAll(lines: readonly Line[], count: number): Promise<ReadResult<DeliveredEntry>> {
+    const { backend, clock, group, consumer, blockMs } = this.#site
+    this.#allReadMs = clock.monotonicMs()
+    const positions = new Map<string, GroupPosition>(lines.map((line) => [line.stream, '>']))
+    this.#waiting = new AbortController()
+    const options = { count, blockMs, signal: this.#waiting.signal }
+    const found = await backend.readGroup({ group, consumer }, positions, options)
+    // It may have waited: then others had their turn.
+    if (clock.monotonicMs() - this.#allReadMs > TURN_MS) this.#turnedMs = clock.monotonicMs()
+    return found
+  }
+
+  /** Takes what was delivered to this consumer by replies that never came. */
+  async #readOwn(): Promise<void> {
+    for (const line of this.#site.lines()) {
+      let after: EntryId | undefined = '0-0' as EntryId
+      while (after !== undefined && !this.#stopping.signal.aborted) after = await this.#readOwnPage(line, after)
+    }
+    this.#hasUnknown = false
+  }
+
+  /** Returns where the next page begins; undefined: there is none. */
+  async #readOwnPage(line: Line, after: EntryId): Promise<EntryId | undefined> {
+    const { backend, clock, group, consumer, take } = this.#site
+    const positions = new Map([[line.stream, after]])
+    const found = await backend.readGroup({ group, consumer }, positions, { count: OWN_COUNT })
+    const entries = found.get(line.stream) ?? []
+    const held = line.leases.heldIds()
+    const missed = new Map(entries.filter(({ id }) => !held.has(id)).map((entry) => [entry.id, entry]))
+    if (missed.size > 0) {
+      const sentAtMs = clock.monotonicMs()
+      // Are they still ours? And their time begins now.
+      const claim = { minIdleMs: 0, ids: [...missed.keys()], ifOwner: consumer, justId: true }
+      const owned = (await backend.claim(line.stream, group, consumer, claim)).entries
+      const isHeld = line.leases.heldIds()
+      const ours = owned.filter(({ id }) => !isHeld.has(id))
+      take(
+        line,
+        ours.map(({ id, deliveries }) => ({ ...missed.get(id)!, deliveries: Math.max(1, deliveries) })),
+        sentAtMs,
+      )
+    }
+    return entries.length < OWN_COUNT ? undefined : entries.at(-1)!.id
   }
 }

@@ -6,7 +6,10 @@ import type { EntryId } from '../backend.ts'
 import { connect } from '../connect.ts'
 import type { Millrace } from '../millrace.ts'
 import type { Stream } from '../stream.ts'
-import type { Handler, Worker, WorkerEvent, WorkerOptions } from './worker.ts'
+import type { Handler } from './runner.ts'
+import type { Worker } from './worker.ts'
+import type { WorkerEvent } from './worker-event.ts'
+import type { WorkerOptions } from './worker-options.ts'
 
 const ends: (() => Promise<unknown>)[] = []
 
@@ -66,6 +69,15 @@ async function deliverToDead(millrace: Millrace): Promise<void> {
   await millrace.backend.readGroup({ group: 'g', consumer: 'dead' }, new Map([['s', '>']]))
 }
 
+/** The fields of what lies in the dead letters of `s`. */
+async function deadLetters(millrace: Millrace): Promise<Record<string, string>[]> {
+  const entries = await millrace.backend.range('{s}:dlq')
+  return entries.map(({ fields }) => {
+    const texts = fields.map((field) => Buffer.from(field).toString())
+    return Object.fromEntries(texts.flatMap((text, i) => (i % 2 === 0 ? [[text, texts[i + 1]!]] : [])))
+  })
+}
+
 /** A handler that does not return before it is told to, or its signal aborts. */
 function heldHandler(): { handler: Handler<number>; release: () => void; signals: Map<EntryId, AbortSignal> } {
   let release: () => void = () => undefined
@@ -89,7 +101,9 @@ function workerTests(create: () => Promise<Millrace>): void {
     await stream.addMany([4, 5, 6])
     await untilDone(millrace)
     expect(seen).toEqual([1, 2, 3, 4, 5, 6])
-    expect(events).toEqual([{ type: 'group-created' }])
+    const completed = events.map((event) => (event.type === 'completed' ? event.count : 0))
+    expect(completed.reduce((sum, count) => sum + count, 0)).toBe(6)
+    expect(events.filter(({ type }) => type !== 'completed')).toEqual([{ type: 'group-created' }])
   })
 
   it('shares the entries among the workers of a group', async () => {
@@ -143,7 +157,7 @@ function workerTests(create: () => Promise<Millrace>): void {
     await untilDone(millrace)
   })
 
-  it('retries what a handler threw at, after its lease, and says so', async () => {
+  it('retries what a handler threw at, and says so', async () => {
     const millrace = await create()
     const stream = millrace.stream<number>('s')
     const id = await stream.add(1)
@@ -152,9 +166,14 @@ function workerTests(create: () => Promise<Millrace>): void {
       attempts.push(attempt)
       if (attempt < 3) throw new Error(`attempt ${attempt}`)
     }
-    const { events } = start(stream, handler, hasty)
-    await untilDone(millrace)
+    const { events, worker } = start(stream, handler, { ...patient, retry: { initialMs: 0 } })
+    await waitFor(() => worker.counts.completed === 1, { what: 'the third attempt' })
     expect(attempts).toEqual([1, 2, 3])
+    const retried = events.filter((event) => event.type === 'retried')
+    expect(retried.map((event) => [event.id, event.attempt])).toEqual([
+      [id, 1],
+      [id, 2],
+    ])
     const errors = events.filter((event) => event.type === 'error')
     expect(errors.map((event) => [event.id, String(event.error)])).toEqual([
       [id, 'Error: attempt 1'],
@@ -162,7 +181,7 @@ function workerTests(create: () => Promise<Millrace>): void {
     ])
   })
 
-  it('retries what it cannot decode, and goes on with the rest', async () => {
+  it('puts what it cannot decode to the dead letters at once, and goes on with the rest', async () => {
     const millrace = await create()
     const stream = millrace.stream<number>('s')
     const bad = await millrace.backend.add('s', ['json', '{"cut'])
@@ -171,10 +190,9 @@ function workerTests(create: () => Promise<Millrace>): void {
     const { events } = start(stream, ({ value }) => void seen.push(value))
     await waitFor(() => seen.length === 1, { what: 'the good entry' })
     await waitFor(() => events.some((event) => event.type === 'error' && event.id === bad), { what: 'the bad entry' })
-    await waitFor(async () => (await millrace.backend.pending('s', 'g')).length === 1, {
-      what: 'the good one to be acknowledged',
-    })
-    expect((await millrace.backend.pending('s', 'g')).map((entry) => entry.id)).toEqual([bad])
+    await untilDone(millrace)
+    const [letter] = await deadLetters(millrace)
+    expect(letter).toMatchObject({ json: '{"cut', 'mr:id': bad, 'mr:reason': 'undecodable', 'mr:attempts': '1' })
   })
 
   it('takes over what a dead worker left', async () => {

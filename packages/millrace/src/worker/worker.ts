@@ -2,133 +2,145 @@
  * A worker of a consumer group: runs a handler for each entry it is given, and acknowledges it afterwards.
  *
  *   WorkerReader ──new──┐
- *                       ├──► queue ──► handler (at most `concurrency` at once) ──► Acknowledger
- *   Sweep ──left over───┘      └──────────── Leases ◄──── Heartbeat ───────────┘
+ *                       ├──► WorkQueue ──► Runner (at most `concurrency` handlers) ──► Acknowledger
+ *   Sweep ──left over───┘         └─────── Leases ◄── Heartbeat     └──not done──► Transitions: retry, dead letter, effects
  *
- *   running ──stop()──► draining ──handlers done, or graceMs──► stopped
+ *   running ◄──pause, resume──► paused        ──stop()──► draining ──handlers done, or graceMs──► stopped
  *
  * Each entry is handled at least once: again when the handler threw, when its worker died, or when its lease was
  * lost. A handler that must not act twice checks `signal` and uses the entry's ID as its key.
  */
-
 import { randomBytes } from 'node:crypto'
 import { hostname } from 'node:os'
-import { Acknowledger } from './acknowledger.ts'
-import { BLOCK_MS_MAX, checkInteger, checkName } from '../arguments.ts'
-import type { Backend, DeliveredEntry, EntryId } from '../backend.ts'
+import { BLOCK_MS_MAX, checkInteger } from '../arguments.ts'
+import type { ClaimedEntry, DeliveredEntry } from '../backend.ts'
 import { StreamError } from '../errors.ts'
 import type { Source } from '../group.ts'
-import { Heartbeat } from './heartbeat.ts'
-import { type Lease, Leases } from './lease.ts'
 import { pause } from '../pause.ts'
 import type { Site } from '../site.ts'
+import { Acknowledger } from './acknowledger.ts'
+import { GroupKeeper } from './group-keeper.ts'
+import { Heartbeat } from './heartbeat.ts'
+import type { Intake, IntakeSite } from './intake.ts'
+import type { Lease } from './lease.ts'
+import { Line } from './line.ts'
+import { Prefetch } from './prefetch.ts'
+import { RateLimit } from './rate-limit.ts'
+import { retryKey } from './retry.ts'
+import { Runner, type Task } from './runner.ts'
 import { Sweep } from './sweep.ts'
+import { Transitions } from './transitions.ts'
+import { Fifo, type WorkQueue } from './work-queue.ts'
+import { Counts, type WorkerCounts, type WorkerEvent } from './worker-event.ts'
+import { type Settings, settings, type StopOptions, type WorkerOptions } from './worker-options.ts'
 import { WorkerReader } from './worker-reader.ts'
 
-export interface HandlerContext {
-  readonly id: EntryId
-  /** Aborted when the lease is lost or the worker stops waiting: the result will be dropped. */
-  readonly signal: AbortSignal
-  /** How often the entry was delivered, this time included: 1 at first. */
-  readonly attempt: number
+/** How a worker takes entries in, and in which order it runs them. Default: all of one stream, as they come. */
+export interface Strategy {
+  readonly intake?: (site: IntakeSite) => Intake
+  readonly queue?: WorkQueue
 }
 
-export type Handler<T> = (
-  entry: { readonly id: EntryId; readonly value: T },
-  context: HandlerContext,
-) => Promise<unknown> | unknown
-
-export type WorkerEvent =
-  /** With an `id` the handler threw (or the entry could not be decoded) and the entry will be retried; else a request failed. */
-  | { readonly type: 'error'; readonly error: unknown; readonly id?: EntryId }
-  /** The lease ended while the entry was in hand; its result is dropped. */
-  | { readonly type: 'lost'; readonly id: EntryId }
-  /** Entries that were trimmed or deleted before they were acknowledged. */
-  | { readonly type: 'deleted'; readonly ids: readonly EntryId[] }
-  /** The group did not exist, or no longer. */
-  | { readonly type: 'group-created' }
-
-export interface WorkerOptions {
-  /** The consumer's name in the group; no two running workers may share one. Default: host, process and a random part. */
-  readonly consumer?: string
-  /** Handlers at once. Default 16. */
-  readonly concurrency?: number
-  /** How long an entry may go without a renewal before others take it over. Default 30,000; the same in all workers of a group. */
-  readonly leaseMs?: number
-  /** How often to look for what others left. Default 5,000. */
-  readonly sweepMs?: number
-  /** How long one read waits at the server. Default 5,000. */
-  readonly blockMs?: number
-  /** Where a group that does not exist begins. Default `0-0`, the beginning. */
-  readonly from?: EntryId | '$'
-  readonly onEvent?: (event: WorkerEvent) => void
-}
-
-export interface StopOptions {
-  /** How long running handlers may go on. Default 10,000. */
-  readonly graceMs?: number
+export interface WorkerTask<T> {
+  readonly group: string
+  readonly source: Source<T>
+  readonly task: Task<T>
+  readonly strategy?: Strategy
 }
 
 /** Handed back with this idle time, an entry is past any lease, so that others take it at their next sweep. */
 const HANDED_BACK_IDLE_MS = 24 * 60 * 60 * 1000
-/** Acknowledgements that wait for an answer; more than that and no new entries are read. */
-const UNSETTLED_MAX = 1024
-const LAST_ACKNOWLEDGEMENTS_MS = 2000
-/** With the jitter of a sweep still what a timer can count: beyond that it would fire at once. */
-const WAIT_MS_MAX = 2 ** 30
+/** What is held beyond what waits or runs: acknowledgements and other transitions on their way. With more, nothing new is read. */
+const UNSETTLED_MAX = 4096
+const LAST_ANSWERS_MS = 2000
+const HANDED_BACK_AT_ONCE = 1000
 
 export class Worker<T> {
   readonly consumer: string
-  readonly #backend: Backend
-  readonly #task: { readonly group: string; readonly source: Source<T>; readonly handler: Handler<T> }
-  readonly #onEvent: ((event: WorkerEvent) => void) | undefined
-  readonly #concurrency: number
-  readonly #hasOwnName: boolean
-  readonly #leases: Leases
-  readonly #queue: Lease[] = []
-  readonly #running = new Map<Lease, Promise<void>>()
-  readonly #acknowledger: Acknowledger
+  readonly #site: Site
+  readonly #group: string
+  readonly #settings: Settings
+  readonly #lines: Line[] = []
+  readonly #acknowledgers = new Map<Line, Acknowledger>()
+  readonly #queue: WorkQueue
+  readonly #runner: Runner<T>
+  readonly #transitions: Transitions
+  readonly #prefetch: Prefetch
+  readonly #limit: RateLimit | undefined
   readonly #heartbeat: Heartbeat
-  readonly #reader: WorkerReader
-  readonly #sweep: Sweep
-  /** Called when there is room again. */
-  #roomMade: (() => void) | undefined
+  readonly #intake: Intake
+  readonly #release: (() => void) | undefined
+  readonly #counts = new Counts()
+  /** Called when there may be room again. */
+  readonly #waiting = new Set<() => void>()
+  #isPaused = false
   #isDraining = false
   #stopped: Promise<void> | undefined
 
   /** Use `Group.worker`. Starts at once. */
-  constructor(
-    { backend }: Site,
-    task: { readonly group: string; readonly source: Source<T>; readonly handler: Handler<T> },
-    options: WorkerOptions = {},
-  ) {
-    const { concurrency = 16, leaseMs = 30_000, sweepMs = 5000, blockMs = 5000, from = '0-0' as EntryId } = options
-    checkInteger('concurrency', concurrency, 1)
-    checkInteger('leaseMs', leaseMs, 1, WAIT_MS_MAX)
-    checkInteger('sweepMs', sweepMs, 1, WAIT_MS_MAX)
-    checkInteger('blockMs', blockMs, 1, BLOCK_MS_MAX)
-    if (options.consumer !== undefined) checkName('consumer', options.consumer)
+  constructor(site: Site, { group, source, task, strategy = {} }: WorkerTask<T>, options: WorkerOptions = {}) {
+    const chosen = settings(options, task.kind)
+    const { clock, backend } = site
+    this.#site = site
+    this.#group = group
+    this.#settings = chosen
     this.consumer = options.consumer ?? `${hostname()}-${process.pid}-${randomBytes(4).toString('hex')}`
-    this.#backend = backend
-    this.#task = task
-    this.#onEvent = options.onEvent
-    this.#concurrency = concurrency
-    this.#hasOwnName = options.consumer === undefined
-    this.#leases = new Leases(leaseMs)
     const onEvent = (event: WorkerEvent): void => this.#tell(event)
-    const site = { backend, stream: task.source.name, group: task.group, consumer: this.consumer, onEvent, leaseMs }
-    const free = (): number => this.#free()
-    this.#acknowledger = new Acknowledger({ ...site, onError: (error) => onEvent({ type: 'error', error }) })
-    this.#heartbeat = new Heartbeat({ ...site, leases: this.#leases })
-    this.#sweep = new Sweep({ ...site, sweepMs, free, take: (entry, at) => this.#take(entry, entry.deliveries, at) })
-    this.#reader = new WorkerReader({
-      ...site,
-      from,
-      blockMs,
-      free,
-      untilFree: async (signal) => await this.#untilFree(signal),
-      take: (entry, at) => this.#take(entry, 1, at),
+    const { concurrency, retry, leaseMs, rateLimit } = chosen
+    this.#queue = strategy.queue ?? new Fifo()
+    this.#prefetch = new Prefetch(clock, concurrency * (task.kind === 'batch' ? task.batch.size : 1))
+    const limited = { backend, clock, stream: source.name, group, onReady: () => this.#runner.drain() }
+    this.#limit = rateLimit && new RateLimit(rateLimit, { ...limited, onError: (error) => this.#fault(error) })
+    this.#transitions = new Transitions({
+      clock,
+      policy: retry,
+      onEvent,
+      again: (lease) => this.#again(lease),
+      onDone: (lease) => this.#done(lease),
     })
+    this.#runner = new Runner({
+      clock,
+      source,
+      task,
+      concurrency,
+      maxAttempts: retry.maxAttempts,
+      queue: this.#queue,
+      limit: this.#limit,
+      prefetch: this.#prefetch,
+      transitions: this.#transitions,
+      acknowledge: (lease) => this.#acknowledgers.get(lease.line)?.acknowledge(lease),
+      onProgress: () => this.#progress(),
+      onEvent,
+    })
+    this.#heartbeat = new Heartbeat({ clock, leaseMs, onEvent, lines: () => this.#lines })
+    if (strategy.intake === undefined) this.#openOwn(source.name)
+    this.#release = retry.wait === 'delayed' ? site.caretakers?.tend(source.name) : undefined
+    this.#intake = (strategy.intake ?? plainIntake)(this.#intakeSite())
+  }
+
+  /** What it has done since it began, and has in hand now. */
+  get counts(): WorkerCounts {
+    return { ...this.#counts, running: this.#runner.running, buffered: this.#queue.size }
+  }
+
+  get isPaused(): boolean {
+    return this.#isPaused
+  }
+
+  /** Begins no more entries and hands back those not begun; what runs goes on. Resolves when others can take the rest. */
+  async pause(): Promise<void> {
+    this.#isPaused = true
+    this.#runner.open(false)
+    this.#intake.pause(true)
+    await this.#handBack(this.#queue.drain())
+  }
+
+  resume(): void {
+    if (!this.#isPaused || this.#isDraining) return
+    this.#isPaused = false
+    this.#intake.pause(false)
+    this.#runner.open(true)
+    this.#progress()
   }
 
   /**
@@ -142,113 +154,213 @@ export class Worker<T> {
     await this.#stopped
   }
 
-  async #stop(graceMs: number): Promise<void> {
-    this.#isDraining = true
-    await Promise.all([this.#reader.stop(), this.#sweep.stop()])
-    const unstarted = this.#queue.splice(0)
-    const handlers = Promise.all(this.#running.values())
-    const over = new AbortController()
-    await Promise.race([handlers, pause(graceMs, over.signal)])
-    over.abort()
-    const unfinished = [...unstarted, ...this.#running.keys()]
-    await this.#heartbeat.stop()
-    for (const lease of unfinished) this.#leases.end(lease, new Error('The worker stopped'))
-    await this.#acknowledger.stop(LAST_ACKNOWLEDGEMENTS_MS)
-    await this.#handBack(unfinished.map((lease) => lease.id))
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop()
   }
 
-  async #handBack(ids: readonly EntryId[]): Promise<void> {
-    const { group, source } = this.#task
-    try {
-      if (ids.length > 0) {
-        const claim = { minIdleMs: 0, ids, ifOwner: this.consumer, justId: true, idleMs: HANDED_BACK_IDLE_MS }
-        await this.#backend.claim(source.name, group, this.consumer, claim)
+  async #stop(graceMs: number): Promise<void> {
+    const { clock } = this.#site
+    this.#isDraining = true
+    this.#runner.stop()
+    this.#limit?.stop()
+    await this.#intake.stop()
+    // Who has not begun need not wait for who has.
+    await this.#handBack(this.#queue.drain())
+    const over = new AbortController()
+    const finished = this.#runner.idle().then(async () => await this.#transitions.idle())
+    await Promise.race([finished, pause(graceMs, over.signal, clock)])
+    over.abort()
+    this.#transitions.giveUp()
+    await this.#heartbeat.stop()
+    // Those on their way to be acknowledged are not unfinished.
+    const unfinished = this.#lines.flatMap((line) => line.leases.all().filter((lease) => !lease.isSettling))
+    for (const lease of unfinished) lease.line.leases.end(lease, new Error('The worker stopped'))
+    await Promise.all([...this.#acknowledgers.values()].map((one) => one.stop(LAST_ANSWERS_MS)))
+    await this.#handBack(unfinished)
+    await this.#leave()
+    this.#release?.()
+  }
+
+  async #handBack(leases: readonly Lease[]): Promise<void> {
+    const { consumer } = this
+    for (const line of this.#lines) {
+      const ours = leases.filter((lease) => lease.line === line && !lease.isGone)
+      for (let i = 0; i < ours.length; i += HANDED_BACK_AT_ONCE) {
+        const some = ours.slice(i, i + HANDED_BACK_AT_ONCE)
+        const ids = some.map((lease) => lease.copyId)
+        // Not renewed from now on: it would be taken back.
+        for (const lease of some) line.leases.release(lease)
+        const claim = { minIdleMs: 0, ids, ifOwner: consumer, justId: true, idleMs: HANDED_BACK_IDLE_MS, uncount: true }
+        try {
+          await line.backend.claim(line.stream, this.#group, consumer, claim)
+          this.#tell({ type: 'handed-back', ids: some.map((lease) => lease.id) })
+        } catch (error) {
+          // Others find them under its name when their leases end.
+          this.#fault(error)
+        }
       }
-      if (this.#hasOwnName) await this.#backend.deleteConsumer(source.name, group, this.consumer)
-    } catch (error) {
-      // Busy: it still owns entries, so others will find them under its name.
-      if (!(error instanceof StreamError && error.code === 'CONSUMER_BUSY')) this.#tell({ type: 'error', error })
     }
   }
 
-  #free(): number {
-    if (this.#isDraining || this.#leases.size >= UNSETTLED_MAX + this.#concurrency) return 0
-    return this.#concurrency - this.#running.size - this.#queue.length
+  /** Its consumers go, when they were made for this worker alone and own nothing any more. */
+  async #leave(): Promise<void> {
+    if (this.#settings.hasOwnName) return
+    for (const { backend, stream } of this.#lines) {
+      try {
+        await backend.deleteConsumer(stream, this.#group, this.consumer)
+      } catch (error) {
+        // Busy: it still owns entries, so others will find them under its name. Gone: so is the consumer.
+        const code = error instanceof StreamError ? error.code : undefined
+        if (code !== 'CONSUMER_BUSY' && code !== 'GROUP_NOT_FOUND') this.#fault(error)
+      }
+    }
   }
 
-  async #untilFree(signal: AbortSignal): Promise<void> {
+  #intakeSite(): IntakeSite {
+    const { leaseMs, sweepMs, blockMs, from } = this.#settings
+    const { backend, clock } = this.#site
+    return {
+      backend,
+      clock,
+      leaseMs,
+      sweepMs,
+      blockMs,
+      from,
+      group: this.#group,
+      consumer: this.consumer,
+      onEvent: (event) => this.#tell(event),
+      lines: () => this.#lines,
+      openLine: (stream, home) => this.#openLine(stream, home),
+      closeLine: (line, reason) => this.#closeLine(line, reason),
+      room: () => this.#room(),
+      untilRoom: async (signal) => await this.#until(() => this.#room() > 0, signal),
+      take: (line, entries, sentAtMs) => this.#take(line, entries, sentAtMs),
+      untilPlace: async (signal) => await this.#untilPlace(signal),
+      start: (lease) => this.#runner.start(lease),
+      freePlace: () => {
+        this.#runner.reserve(false)
+        this.#runner.drain()
+      },
+    }
+  }
+
+  #openOwn(stream: string): void {
+    this.#openLine(stream, stream)
+    if (this.#settings.retry.wait === 'delayed') this.#openLine(retryKey(stream, this.#group), stream)
+  }
+
+  #openLine(stream: string, home: string): Line {
+    const { backend, clock } = this.#site
+    const onLost = (lease: Lease): void => this.#tell({ type: 'lost', id: lease.id })
+    const own = { group: this.#group, consumer: this.consumer, leaseMs: this.#settings.leaseMs, onLost }
+    const line = new Line({ backend, clock, stream, home, ...own })
+    const onEvent = (event: WorkerEvent): void => this.#tell(event)
+    this.#acknowledgers.set(line, new Acknowledger({ line, onEvent, onSettled: () => this.#wake() }))
+    this.#lines.push(line)
+    return line
+  }
+
+  #closeLine(line: Line, reason: Error): void {
+    const place = this.#lines.indexOf(line)
+    if (place === -1) return
+    this.#lines.splice(place, 1)
+    for (const lease of line.leases.all()) line.leases.lose(lease, reason)
+  }
+
+  /** How many entries are wanted. With a buffer, none before half of it is used up: fewer and larger reads. */
+  #room(): number {
+    if (this.#isDraining || this.#isPaused) return 0
+    const { concurrency } = this.#settings
+    this.#prefetch.look()
+    const { target } = this.#prefetch
+    let held = 0
+    for (const line of this.#lines) held += line.leases.size
+    if (held >= UNSETTLED_MAX + target) return 0
+    const waiting = this.#queue.size
+    if (target > concurrency && waiting > (target - concurrency) / 2) return 0
+    return Math.max(0, target - this.#runner.running - waiting)
+  }
+
+  async #untilPlace(signal: AbortSignal): Promise<boolean> {
+    this.#runner.reserve(true)
+    await this.#until(() => this.#runner.hasPlace, signal)
+    if (signal.aborted) this.#runner.reserve(false)
+    return !signal.aborted
+  }
+
+  async #until(isSo: () => boolean, signal: AbortSignal): Promise<void> {
+    if (isSo() || signal.aborted) return
     await new Promise<void>((resolve) => {
-      const done = (): void => {
-        signal.removeEventListener('abort', done)
-        this.#roomMade = undefined
+      const look = (): void => {
+        if (!isSo() && !signal.aborted) return
+        signal.removeEventListener('abort', look)
+        this.#waiting.delete(look)
         resolve()
       }
-      this.#roomMade = done
-      signal.addEventListener('abort', done, { once: true })
-      if (this.#free() > 0 || signal.aborted) done()
+      this.#waiting.add(look)
+      signal.addEventListener('abort', look, { once: true })
     })
   }
 
-  #take(entry: DeliveredEntry, attempt: number, sentAtMs: number): void {
-    const lease = this.#leases.take(entry, attempt, sentAtMs)
-    // Held already: the sweep met an entry of this worker's own whose renewal was late.
-    if (lease === undefined) return
-    this.#queue.push(lease)
-    this.#startNext()
+  #take(line: Line, entries: readonly (DeliveredEntry | ClaimedEntry)[], sentAtMs: number): void {
+    for (let i = 0; i < entries.length; i++) {
+      const entry = entries[i]!
+      const deliveries = 'deliveries' in entry ? entry.deliveries : 1
+      this.#queue.push(line.leases.take(line, entry, deliveries, sentAtMs))
+    }
+    this.#runner.drain()
   }
 
-  #startNext(): void {
-    while (this.#running.size < this.#concurrency && this.#queue.length > 0 && !this.#isDraining) {
-      const lease = this.#queue.shift()!
-      if (lease.isLost) continue
-      this.#running.set(lease, this.#handle(lease))
-    }
+  #again(lease: Lease): void {
+    this.#queue.again(lease)
+    this.#runner.drain()
   }
 
-  async #handle(lease: Lease): Promise<void> {
-    const { id, attempt, controller } = lease
-    let failure: { readonly error: unknown } | undefined
-    try {
-      // An entry without fields was deleted: there is nothing to handle, so it is only acknowledged.
-      if (lease.fields !== undefined) {
-        const entry = this.#task.source.decode({ id, fields: lease.fields })
-        await this.#task.handler(entry, { id, attempt, signal: controller.signal })
-      }
-    } catch (error) {
-      failure = { error }
-    }
-    this.#running.delete(lease)
-    this.#startNext()
-    if (this.#free() > 0) this.#roomMade?.()
-    if (lease.isLost) return
-    if (failure !== undefined) {
-      this.#leases.release(lease)
-      this.#tell({ type: 'error', error: failure.error, id })
-      return
-    }
-    lease.isSettling = true
-    void this.#acknowledge(lease)
+  #done(lease: Lease): void {
+    this.#queue.done(lease)
+    this.#runner.drain()
+    this.#wake()
   }
 
-  async #acknowledge(lease: Lease): Promise<void> {
-    const isAcknowledged = await this.#acknowledger.acknowledge(lease.id)
-    if (!isAcknowledged && !lease.isGone) this.#tell({ type: 'lost', id: lease.id })
-    this.#leases.release(lease)
-    if (this.#free() > 0) this.#roomMade?.()
+  #progress(): void {
+    for (const line of this.#lines) this.#acknowledgers.get(line)?.flush()
+    this.#wake()
+  }
+
+  #wake(): void {
+    if (this.#waiting.size > 0) for (const look of this.#waiting) look()
+  }
+
+  #fault(error: unknown): void {
+    this.#tell({ type: 'error', error })
   }
 
   #tell(event: WorkerEvent): void {
-    // Found by the sweep: nobody else owns such an entry, so its handler may finish.
-    if (event.type === 'deleted') for (const id of event.ids) this.#leases.gone(id)
+    this.#counts.note(event)
     if (event.type === 'error' && event.error instanceof StreamError && event.error.code === 'CLOSED') {
       // Without its backend a worker can neither read, renew nor acknowledge. Said once, then it stops.
       if (this.#isDraining) return
       queueMicrotask(() => void this.stop({ graceMs: 0 }))
     }
     try {
-      this.#onEvent?.(event)
+      this.#settings.onEvent?.(event)
     } catch {
       // A listener's own mistake must not stop the work; there is nobody else to tell.
     }
+  }
+}
+
+function plainIntake(site: IntakeSite): Intake {
+  const groups = new GroupKeeper(site)
+  const reader = new WorkerReader(site, groups)
+  const sweep = new Sweep(site, groups)
+  return {
+    pause: (isPaused) => {
+      reader.pause(isPaused)
+      sweep.pause(isPaused)
+    },
+    stop: async () => {
+      await Promise.all([reader.stop(), sweep.stop()])
+    },
   }
 }
