@@ -12,6 +12,7 @@ import type { DeliveredEntry, EntryId, GroupPosition, ReadResult } from '../back
 import { StreamError } from '../errors.ts'
 import { backoffMs, pause } from '../pause.ts'
 import type { GroupKeeper } from './group-keeper.ts'
+import { isBelow } from './id-order.ts'
 import type { IntakeSite } from './intake.ts'
 import type { Line } from './line.ts'
 
@@ -107,7 +108,10 @@ export class WorkerReader {
     for (const line of read) {
       const entries = found.get(line.stream)
       if (entries === undefined) continue
-      line.seenId = entries.at(-1)!.id
+      const { id } = entries.at(-1)!
+      // New entries below older ones: the stream is not what it was, or somebody has set the group back.
+      if (line.seenId !== undefined && isBelow(id, line.seenId)) await this.#groups.look(line)
+      line.seenId = id
       if (line === read[0]) this.#hasBacklog = entries.length >= count
       take(line, entries, readAtMs)
     }
@@ -145,21 +149,19 @@ export class WorkerReader {
     const positions = new Map([[line.stream, after]])
     const found = await backend.readGroup({ group, consumer }, positions, { count: OWN_COUNT })
     const entries = found.get(line.stream) ?? []
+    if (entries.length === 0) return undefined
+    const byId = new Map(entries.map((entry) => [entry.id, entry]))
+    const sentAtMs = clock.monotonicMs()
+    // Are they still ours? Their time begins now, and this look has counted as a delivery, which it was not.
+    const claim = { minIdleMs: 0, ids: [...byId.keys()], ifOwner: consumer, justId: true, uncount: true }
+    const owned = (await backend.claim(line.stream, group, consumer, claim)).entries
     const held = line.leases.heldIds()
-    const missed = new Map(entries.filter(({ id }) => !held.has(id)).map((entry) => [entry.id, entry]))
-    if (missed.size > 0) {
-      const sentAtMs = clock.monotonicMs()
-      // Are they still ours? And their time begins now.
-      const claim = { minIdleMs: 0, ids: [...missed.keys()], ifOwner: consumer, justId: true }
-      const owned = (await backend.claim(line.stream, group, consumer, claim)).entries
-      const isHeld = line.leases.heldIds()
-      const ours = owned.filter(({ id }) => !isHeld.has(id))
-      take(
-        line,
-        ours.map(({ id, deliveries }) => ({ ...missed.get(id)!, deliveries: Math.max(1, deliveries) })),
-        sentAtMs,
-      )
-    }
+    const missed = owned.filter(({ id }) => !held.has(id))
+    take(
+      line,
+      missed.map(({ id, deliveries }) => ({ ...byId.get(id)!, deliveries: Math.max(1, deliveries) })),
+      sentAtMs,
+    )
     return entries.length < OWN_COUNT ? undefined : entries.at(-1)!.id
   }
 }

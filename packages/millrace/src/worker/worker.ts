@@ -114,7 +114,8 @@ export class Worker<T> {
     })
     this.#heartbeat = new Heartbeat({ clock, leaseMs, onEvent, lines: () => this.#lines })
     if (strategy.intake === undefined) this.#openOwn(source.name)
-    this.#release = retry.wait === 'delayed' ? site.caretakers?.tend(source.name) : undefined
+    const isTended = strategy.intake === undefined && retry.wait !== 'pending'
+    this.#release = isTended ? site.caretakers?.tend(source.name) : undefined
     this.#intake = (strategy.intake ?? plainIntake)(this.#intakeSite())
   }
 
