@@ -25,8 +25,11 @@ export interface IntakeSite {
   readonly lines: () => readonly Line[]
   /** Begins to hold entries of a stream. `home` is the stream whose siblings are used: itself, but for a retry stream. */
   readonly openLine: (stream: string, home: string) => Line
-  /** Gives a stream up: what is held of it is dropped, its handlers' signals abort. It stays pending, under this consumer. */
-  readonly closeLine: (line: Line, reason: Error) => void
+  /**
+   * Gives a stream up: what is held of it is dropped, its handlers' signals abort. It stays pending, under this
+   * consumer. Resolves when acknowledgements on their way are answered, after 2 s at the latest.
+   */
+  readonly closeLine: (line: Line, reason: Error) => Promise<void>
   /** How many entries the worker wants now; 0: none. */
   readonly room: () => number
   /** Resolves when there may be room again, or when the signal aborts. */

@@ -38,6 +38,9 @@ function retryTests(create: () => Promise<Millrace>): void {
       [id, 2],
     ])
     expect(events.find(({ type }) => type === 'retried')).toMatchObject({ id, attempt: 1, waitMs: 30 })
+    await waitFor(async () => (await millrace.backend.range('{s}:retry:g')).length === 0, {
+      what: 'the finished copy to go',
+    })
   })
 
   it('gives an entry up after its attempts, with all that is known', async () => {

@@ -63,6 +63,8 @@ export class Sweep {
       try {
         await this.#groups.look(line)
         await this.#pass(line, signal)
+        // Nobody but this group reads its retries: what is finished of them is of no more use.
+        if (line.isRetry) await this.#site.backend.trim(line.stream, { acked: true })
       } catch (error) {
         // The next pass tries again; a missing group is the reader's.
         if (!(error instanceof StreamError && error.code === 'GROUP_NOT_FOUND')) {

@@ -106,6 +106,7 @@ export class Transitions {
       onEvent({ type: 'lost', id: lease.id })
     }
     if (outcome === 'taken') this.#end(lease)
+    else this.#site.onDone(lease)
     return outcome === 'taken'
   }
 
@@ -161,7 +162,8 @@ export class Transitions {
     const underWay = transition()
       .catch((error: unknown) => {
         this.#site.onEvent({ type: 'error', error })
-        if (lease.place !== -1) this.#end(lease)
+        if (lease.place === -1) this.#site.onDone(lease)
+        else this.#end(lease)
       })
       .finally(() => this.#underWay.delete(underWay))
     this.#underWay.add(underWay)

@@ -57,7 +57,7 @@ export function batchOptions({ size = 100, waitMs = 50 }: BatchOptions): Require
 }
 
 /** `BAD_ARGUMENT` for what is out of range. */
-export function settings(options: WorkerOptions, kind: 'one' | 'batch'): Settings {
+export function settings(options: WorkerOptions, kind: 'one' | 'batch', retryWait?: 'worker'): Settings {
   const { concurrency = kind === 'one' ? 16 : 1, leaseMs = 30_000, sweepMs = 5000, blockMs = 5000 } = options
   const { from = '0-0' as EntryId, consumer, rateLimit, onEvent } = options
   checkInteger('concurrency', concurrency, 1)
@@ -65,7 +65,8 @@ export function settings(options: WorkerOptions, kind: 'one' | 'batch'): Setting
   checkInteger('sweepMs', sweepMs, 1, WAIT_MS_MAX)
   checkInteger('blockMs', blockMs, 1, BLOCK_MS_MAX)
   if (consumer !== undefined) checkName('consumer', consumer)
-  const retry = retryPolicy(options.retry)
+  const chosen = retryPolicy(options.retry)
+  const retry = retryWait === undefined ? chosen : { ...chosen, wait: retryWait }
   return {
     hasOwnName: consumer !== undefined,
     concurrency,

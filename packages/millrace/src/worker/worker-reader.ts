@@ -66,7 +66,7 @@ export class WorkerReader {
         failures = 0
       } catch (error) {
         if (signal.aborted) return
-        if (this.#isPaused && this.#waiting?.signal.aborted === true) continue
+        if (this.#isPaused && error === this.#waiting?.signal.reason) continue
         const isMissing = this.#note(error)
         if (error instanceof StreamError && error.code === 'CLOSED') return
         // A missing group is made at once; only if it is missing again does that wait.

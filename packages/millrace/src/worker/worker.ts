@@ -39,6 +39,8 @@ import { WorkerReader } from './worker-reader.ts'
 export interface Strategy {
   readonly intake?: (site: IntakeSite) => Intake
   readonly queue?: WorkQueue
+  /** Where a retry waits, whatever the worker's options say: in the worker, where order has to be kept. */
+  readonly retryWait?: 'worker'
 }
 
 export interface WorkerTask<T> {
@@ -79,7 +81,7 @@ export class Worker<T> {
 
   /** Use `Group.worker`. Starts at once. */
   constructor(site: Site, { group, source, task, strategy = {} }: WorkerTask<T>, options: WorkerOptions = {}) {
-    const chosen = settings(options, task.kind)
+    const chosen = settings(options, task.kind, strategy.retryWait)
     const { clock, backend } = site
     this.#site = site
     this.#group = group
@@ -193,8 +195,10 @@ export class Worker<T> {
         for (const lease of some) line.leases.release(lease)
         const claim = { minIdleMs: 0, ids, ifOwner: consumer, justId: true, idleMs: HANDED_BACK_IDLE_MS, uncount: true }
         try {
-          await line.backend.claim(line.stream, this.#group, consumer, claim)
-          this.#tell({ type: 'handed-back', ids: some.map((lease) => lease.id) })
+          const { entries } = await line.backend.claim(line.stream, this.#group, consumer, claim)
+          const given = new Set(entries.map(({ id }) => id))
+          const told = some.filter((lease) => given.has(lease.copyId)).map((lease) => lease.id)
+          if (told.length > 0) this.#tell({ type: 'handed-back', ids: told })
         } catch (error) {
           // Others find them under its name when their leases end.
           this.#fault(error)
@@ -232,7 +236,7 @@ export class Worker<T> {
       onEvent: (event) => this.#tell(event),
       lines: () => this.#lines,
       openLine: (stream, home) => this.#openLine(stream, home),
-      closeLine: (line, reason) => this.#closeLine(line, reason),
+      closeLine: async (line, reason) => await this.#closeLine(line, reason),
       room: () => this.#room(),
       untilRoom: async (signal) => await this.#until(() => this.#room() > 0, signal),
       take: (line, entries, sentAtMs) => this.#take(line, entries, sentAtMs),
@@ -261,11 +265,14 @@ export class Worker<T> {
     return line
   }
 
-  #closeLine(line: Line, reason: Error): void {
+  async #closeLine(line: Line, reason: Error): Promise<void> {
     const place = this.#lines.indexOf(line)
     if (place === -1) return
     this.#lines.splice(place, 1)
     for (const lease of line.leases.all()) line.leases.lose(lease, reason)
+    const acknowledger = this.#acknowledgers.get(line)
+    this.#acknowledgers.delete(line)
+    await acknowledger?.stop(LAST_ANSWERS_MS)
   }
 
   /** How many entries are wanted. With a buffer, none before half of it is used up: fewer and larger reads. */
@@ -309,7 +316,9 @@ export class Worker<T> {
       const deliveries = 'deliveries' in entry ? entry.deliveries : 1
       this.#queue.push(line.leases.take(line, entry, deliveries, sentAtMs))
     }
-    this.#runner.drain()
+    // Read before it paused: others can have it.
+    if (this.#isPaused) void this.#handBack(this.#queue.drain())
+    else this.#runner.drain()
   }
 
   #again(lease: Lease): void {
