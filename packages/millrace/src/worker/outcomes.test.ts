@@ -13,6 +13,7 @@ import {
   hasty,
   losingReply,
   patient,
+  redisCluster,
   redisServer,
   start,
   startBatches,
@@ -283,6 +284,20 @@ describe.each([
   batchTests(create)
   lifeTests(create)
 })
+
+it('retries and gives up on a Cluster, where all of it is in one slot', async () => {
+  const millrace = await redisCluster()
+  const stream = millrace.stream<number>('s')
+  await stream.addMany([1, 2, 3])
+  const handler: Handler<number> = ({ value }, { attempt }) => {
+    if (value === 2) throw new Error('two')
+    return value === 3 && attempt === 1 ? retryAfter(20) : undefined
+  }
+  const { worker } = start(stream, handler, soon)
+  await waitFor(() => worker.counts.completed === 2 && worker.counts.deadLettered === 1, { what: 'all outcomes' })
+  await untilDone(millrace)
+  expect(await fieldsOf(millrace, '{s}:dlq')).toMatchObject([{ json: '2', 'mr:attempts': '3' }])
+}, 60_000)
 
 it('refuses outcomes and options that cannot be', async () => {
   expect(() => retryAfter(-1)).toThrow(expect.objectContaining({ code: 'BAD_ARGUMENT' }))

@@ -1,6 +1,6 @@
 /** What the tests of workers share: where they run, workers that are stopped afterwards, and looks at what is left. */
 
-import { startRedis, waitFor } from '@millrace/testing'
+import { startCluster, startRedis, waitFor } from '@millrace/testing'
 import { afterEach } from 'vitest'
 import type { Backend } from '../../backend.ts'
 import { connect } from '../../connect.ts'
@@ -28,6 +28,14 @@ export async function redisServer(): Promise<Millrace> {
   const server = await startRedis()
   ends.push(() => server.stop())
   const millrace = await connect(server.url, { unavailableMs: 500 })
+  ends.push(() => millrace.close())
+  return millrace
+}
+
+export async function redisCluster(): Promise<Millrace> {
+  const cluster = await startCluster({ masters: 3 })
+  ends.push(() => cluster.stop())
+  const millrace = await connect(cluster.url, { unavailableMs: 2000 })
   ends.push(() => millrace.close())
   return millrace
 }
