@@ -72,7 +72,8 @@ function openStreams({ redisUrls, dataDirectory }: Config, log: Log): Promise<Mi
   return connect(redisUrls.length > 0 ? redisUrls : dataDirectory, {
     onEvent: (event) => {
       if (event.type === 'connected') log.info('connected to Redis')
-      else if (!('message' in event)) log.warn({ err: event.error }, `Redis: ${event.type}`)
+      else if (!('message' in event))
+        log.warn('error' in event ? { err: event.error } : event, `streams: ${event.type}`)
       else if (event.type !== 'loading') log.warn({ err: event.error }, event.message)
     },
   })

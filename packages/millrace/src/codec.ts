@@ -3,6 +3,7 @@
  *
  *   json<T>()   { item: 'tea' }  ◄──►  json: {"item":"tea"}     any JSON value, one field named `json` (the default)
  *   fields      { item: 'tea' }  ◄──►  item: tea                strings only, one field per property
+ *   bytes       Uint8Array       ◄──►  bytes: (as they are)     one field named `bytes`
  */
 
 import type { FieldValue } from './backend.ts'
@@ -57,6 +58,21 @@ export const fields: Codec<Record<string, string>> = {
       })
     }
     return record
+  },
+}
+
+const BYTES = 'bytes'
+
+/** Bytes as they are, in one field named `bytes`. */
+export const bytes: Codec<Uint8Array> = {
+  encode: (value) => {
+    if (!(value instanceof Uint8Array))
+      throw new StreamError('BAD_ARGUMENT', `Expected bytes (Uint8Array), got a ${typeof value}`)
+    return [BYTES, value]
+  },
+  decode: (encoded) => {
+    for (let i = 0; i + 1 < encoded.length; i += 2) if (text(encoded[i]!) === BYTES) return encoded[i + 1]!
+    throw new StreamError('BAD_ARGUMENT', `Expected an entry with a field '${BYTES}', got ${encoded.length / 2} others`)
   },
 }
 

@@ -7,16 +7,18 @@
  *   connect('redis://a:1,redis://b:2')  ['redis://…']  a Redis Cluster through any of these nodes
  */
 
+import type { CareEvent } from './care-event.ts'
 import { type ConnectTarget, readTarget } from './connect-target.ts'
 import { EmbeddedBackend } from './embedded/embedded-backend.ts'
 import { type DirectoryEvent, type DirectoryOptions, openDirectory } from './embedded/embedded-directory.ts'
 import { StreamError } from './errors.ts'
-import { Millrace } from './millrace.ts'
+import { Millrace, type MillraceOptions } from './millrace.ts'
 import { RedisBackend, type RedisBackendOptions } from './redis/redis-backend.ts'
 import type { ClientEvent } from './redis/redis-client.ts'
 
-export interface ConnectOptions extends Omit<RedisBackendOptions, 'onEvent'>, DirectoryOptions {
-  readonly onEvent?: (event: ClientEvent | DirectoryEvent) => void
+export interface ConnectOptions
+  extends Omit<RedisBackendOptions, 'onEvent'>, DirectoryOptions, Omit<MillraceOptions, 'onEvent'> {
+  readonly onEvent?: (event: ClientEvent | DirectoryEvent | CareEvent) => void
 }
 
 /**
@@ -29,15 +31,26 @@ export async function connect(target?: string | readonly string[], options: Conn
   refuseDirectoryOptions(found, options)
   switch (found.kind) {
     case 'memory':
-      return new Millrace(new EmbeddedBackend())
+      return new Millrace(new EmbeddedBackend(), options)
     case 'directory': {
       const { fsync, memory, onEvent } = options
       const chosen = { ...(fsync === undefined ? {} : { fsync }), ...(memory === undefined ? {} : { memory }) }
-      return new Millrace(await openDirectory({ path: found.path, onEvent, ...chosen }))
+      return new Millrace(await openDirectory({ path: found.path, onEvent, ...chosen }), options)
     }
     case 'redis':
-      return new Millrace(await RedisBackend.connect(found.urls, options))
+      return await connectRedis(found.urls, options)
   }
+}
+
+/** A line that returns is told to the handles: entries may have been lost meanwhile. */
+async function connectRedis(urls: readonly string[], options: ConnectOptions): Promise<Millrace> {
+  let millrace: Millrace | undefined
+  const onEvent = (event: ClientEvent): void => {
+    if (event.type === 'connected') millrace?.lineReturned()
+    options.onEvent?.(event)
+  }
+  millrace = new Millrace(await RedisBackend.connect(urls, { ...options, onEvent }), options)
+  return millrace
 }
 
 /** Who asks for durability gets it, or hears that there is none to be had. */

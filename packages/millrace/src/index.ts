@@ -1,7 +1,13 @@
 export { connect, type ConnectOptions } from './connect.ts'
-export { Millrace } from './millrace.ts'
+export { Millrace, type MillraceOptions } from './millrace.ts'
+export type { CareEvent } from './care-event.ts'
+export type { CareOptions } from './caretaker/caretaker.ts'
+export type { Retention, RetentionLimits } from './retention.ts'
+export type { AddEntryOptions, ProducerOptions } from './producer.ts'
+export { Delayed, type DelayedEntry } from './delayed.ts'
+export { type DeadLetter, type DeadLetterListOptions, DeadLetters, type RedriveOptions } from './dead-letters.ts'
 export { type FollowOptions, Stream, type StreamEntry, type StreamOptions } from './stream.ts'
-export { type Codec, fields, json } from './codec.ts'
+export { bytes, type Codec, fields, json } from './codec.ts'
 export { Group } from './group.ts'
 export { Worker } from './worker/worker.ts'
 export type { StopOptions, WorkerOptions } from './worker/worker-options.ts'
@@ -28,14 +34,17 @@ export { EmbeddedBackend } from './embedded/embedded-backend.ts'
 export { RedisBackend, type RedisBackendOptions } from './redis/redis-backend.ts'
 export type { ClientEvent } from './redis/redis-client.ts'
 export type {
+  Action,
   AddManyOptions,
   AddOptions,
   Backend,
   ClaimedEntry,
   ClaimOptions,
   ClaimResult,
+  Condition,
   ConsumerInfo,
   DeliveredEntry,
+  Durability,
   Entry,
   EntryId,
   FieldValue,
@@ -43,12 +52,29 @@ export type {
   GroupOptions,
   GroupPosition,
   GroupReadOptions,
+  Once,
   PendingEntry,
   PendingOptions,
   RangeOptions,
   ReadOptions,
   ReadPosition,
   ReadResult,
+  Step,
+  StepResult,
   StreamInfo,
   Trim,
 } from './backend.ts'
+export { type ArchiveEvent, Archiver, type ArchiveOptions } from './archive/archiver.ts'
+export { DirectoryStore, type ObjectStore } from './archive/object-store.ts'
+export type { ReplayOptions } from './archive/replay.ts'
+export { Idempotency, type IdempotencyOptions, type RunContext, type RunResult } from './effects/idempotency.ts'
+export {
+  type OutboxEvent,
+  type OutboxOptions,
+  OutboxRelay,
+  type OutboxRow,
+  type OutboxSource,
+  type OutboxTarget,
+} from './effects/outbox.ts'
+export { siblingKey } from './sibling-key.ts'
+export { type Clock, nodeClock } from './clock.ts'

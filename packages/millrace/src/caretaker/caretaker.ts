@@ -1,110 +1,163 @@
 /**
- * Looks after one stream, as one process of all that could: whoever holds the lease.
+ * Looks after one stream for all processes: whoever has the lease does it, the others wait to take it over.
  *
- *   hold the lease? ──yes──► move what is due ──► once a minute: remove consumers that are gone ──► wait, at most a second
- *        │ no: wait, ask again
- *        └ an error is told, and it begins again after a moment
+ *   waiting ──{stream}:lease:caretaker taken──► promote (as it falls due) · trim (5 s) · reap, look for pins (1 min) ──┐
+ *      ▲                                            └──────────────── every 500 ms, or earlier when something is due ──┘
+ *      └──────────────── lease lost, error ◄─────────────────────────────────────────────────────────────────────────
+ *
+ * The lease only saves work: each duty is safe when two do it at once. Time is the backend's, asked for with each renewal;
+ * between those only the difference of this process's clock is added.
  */
 import type { Backend } from '../backend.ts'
+import type { CareEvent } from '../care-event.ts'
 import type { Clock } from '../clock.ts'
 import { StreamError } from '../errors.ts'
+import { backoffMs } from '../pause.ts'
+import type { Retention } from '../retention.ts'
 import { siblingKey } from '../sibling-key.ts'
-import { LeaseKey } from './lease-key.ts'
 import { Promoter } from './promoter.ts'
 import { reap } from './reaper.ts'
+import { Trimmer } from './trimmer.ts'
 
-const LEASE_MS = 10_000
-/** How late an entry that came meanwhile may be noticed. */
-const LOOK_MS_MAX = 500
-const LOOK_MS_MIN = 10
-const ASK_MS = 2000
-const RETRY_MS = 500
-const REAP_MS = 60_000
+/** All in milliseconds. */
+export interface CareOptions {
+  /** How often new delayed entries are looked for. Default 500. */
+  readonly lookMs?: number
+  /** How often a stream is trimmed. Default 5,000. */
+  readonly trimMs?: number
+  /** How often dead consumers and groups that hold up the trimming are looked for. Default 60,000. */
+  readonly reapMs?: number
+  /** A consumer that owns nothing is removed after being idle for longer. Default 600,000. */
+  readonly consumerIdleMs?: number
+  /** A group is named when its oldest unfinished entry is older. Default 3,600,000. */
+  readonly pinnedAfterMs?: number
+}
+
+export interface CaretakerSite {
+  readonly backend: Backend
+  readonly clock: Clock
+  readonly owner: string
+  readonly care: CareOptions
+  readonly tell: (event: CareEvent) => void
+}
+
+const LEASE_MS = 3000
+const RENEW_MS = 1000
 
 export class Caretaker {
-  readonly #site: { readonly backend: Backend; readonly clock: Clock }
+  /** What the stream keeps; read before each trim. */
+  retention: Retention = 'acked'
+  readonly #site: CaretakerSite
   readonly #stream: string
-  readonly #onError: (error: unknown) => void
-  readonly #lease: LeaseKey
+  readonly #lease: string
   readonly #promoter: Promoter
-  readonly #ended: Promise<void>
-  #isStopping = false
-  #wake: (() => void) | undefined
-  #reapedAtMs = -Infinity
+  readonly #trimmer: Trimmer
+  #running: Promise<void> | undefined
+  #cancelTimer: (() => void) | undefined
+  #isStopped = false
+  #hasLease = false
+  #failures = 0
+  /** The backend's time, and the monotonic moment when it came: it is at least that much later now. */
+  #told = { timeMs: 0, atMs: -Infinity }
+  #trimmedMs = -Infinity
+  #reapedMs = -Infinity
 
-  /** Begins at once. `BAD_ARGUMENT`: no key could be kept beside the stream. */
-  constructor(
-    site: { readonly backend: Backend; readonly clock: Clock },
-    stream: string,
-    onError: (error: unknown) => void,
-  ) {
+  /** Begins at once. */
+  constructor(site: CaretakerSite, stream: string) {
     this.#site = site
     this.#stream = stream
-    this.#onError = onError
-    this.#lease = new LeaseKey(site, siblingKey(stream, 'lease:caretaker'), LEASE_MS)
-    this.#promoter = new Promoter(site.backend, stream, { onError })
-    this.#ended = this.#run()
+    this.#lease = siblingKey(stream, 'lease:caretaker')
+    this.#promoter = new Promoter(site.backend, stream, (error) => this.#failed(error))
+    this.#trimmer = new Trimmer(site.backend, stream, site.tell)
+    this.#schedule(0)
   }
 
-  /** Gives the lease back, so that another goes on at once. Idempotent. */
+  get isFull(): boolean {
+    return this.#trimmer.isFull
+  }
+
+  /** Ends the duties and gives the lease back. Never rejects. */
   async stop(): Promise<void> {
-    this.#isStopping = true
-    this.#wake?.()
-    await this.#ended
+    this.#isStopped = true
+    this.#cancelTimer?.()
+    await this.#running
+    if (!this.#hasLease) return
+    this.#hasLease = false
+    const mine = { kind: 'value', key: this.#lease, oneOf: [this.#site.owner] } as const
+    // Where it cannot be given back it ends by itself.
+    await this.#site.backend.step({ if: [mine], do: [{ kind: 'remove', key: this.#lease }] }).catch(() => undefined)
   }
 
-  async #run(): Promise<void> {
-    let wasOurs = false
-    while (!this.#isStopping) {
-      let waitMs: number
-      try {
-        const isOurs = await this.#lease.hold()
-        if (isOurs && !wasOurs) this.#promoter.forget()
-        wasOurs = isOurs
-        waitMs = isOurs ? await this.#turn() : ASK_MS * (0.75 + this.#site.clock.random() / 2)
-      } catch (error) {
-        if (error instanceof StreamError && error.code === 'CLOSED') return
-        this.#tell(error)
-        wasOurs = false
-        waitMs = RETRY_MS
-      }
-      if (!this.#isStopping) await this.#pause(waitMs)
-    }
-    try {
-      await this.#lease.release()
-    } catch (error) {
-      // It ends by itself.
-      if (!(error instanceof StreamError && error.code === 'CLOSED')) this.#tell(error)
-    }
-  }
-
-  async #turn(): Promise<number> {
-    const { clock, backend } = this.#site
-    const next = await this.#promoter.run(() => (this.#lease.isOurs ? this.#lease.backendMs() : 0))
-    if (clock.monotonicMs() - this.#reapedAtMs >= REAP_MS) {
-      this.#reapedAtMs = clock.monotonicMs()
-      await reap(backend, this.#stream)
-    }
-    const untilMs = next === undefined ? LOOK_MS_MAX : next - this.#lease.backendMs()
-    return Math.max(LOOK_MS_MIN, Math.min(LOOK_MS_MAX, untilMs))
-  }
-
-  async #pause(ms: number): Promise<void> {
-    await new Promise<void>((resolve) => {
-      const cancel = this.#site.clock.setBackgroundTimer(ms, resolve)
-      this.#wake = () => {
-        cancel()
-        resolve()
-      }
+  #schedule(afterMs: number): void {
+    if (this.#isStopped) return
+    this.#cancelTimer = this.#site.clock.setBackgroundTimer(Math.max(0, Math.ceil(afterMs)), () => {
+      this.#running = this.#turn()
     })
-    this.#wake = undefined
   }
 
-  #tell(error: unknown): void {
+  async #turn(): Promise<void> {
+    let waitMs = RENEW_MS
     try {
-      this.#onError(error)
-    } catch {
-      // A listener's own mistake must not stop the work; there is nobody else to tell.
+      await this.#renew()
+      if (this.#hasLease && !this.#isStopped) {
+        await this.#promoter.run(this.#now())
+        await this.#trimAndReap()
+        const { lookMs = 500 } = this.#site.care
+        waitMs = Math.min(lookMs, Math.max(0, this.#promoter.earliestMs - this.#now()))
+      } else if (!this.#isStopped) await this.#lookAtBudget()
+      this.#failures = 0
+    } catch (error) {
+      if (error instanceof StreamError && error.code === 'CLOSED') {
+        this.#isStopped = true
+        return
+      }
+      if (this.#failures === 0) this.#failed(error)
+      // The wait is at most a second, since what is due is not to be late when the line returns.
+      waitMs = Math.min(RENEW_MS, backoffMs(this.#failures++, this.#site.clock))
+      this.#told = { ...this.#told, atMs: -Infinity }
     }
+    this.#schedule(waitMs)
+  }
+
+  async #renew(): Promise<void> {
+    const { backend, clock, owner } = this.#site
+    if (clock.monotonicMs() - this.#told.atMs < RENEW_MS) return
+    const { isTaken, ...rest } = await backend.step({
+      if: [{ kind: 'value', key: this.#lease, oneOf: [undefined, owner] }],
+      do: [{ kind: 'time' }, { kind: 'set', key: this.#lease, value: owner, expireMs: LEASE_MS }],
+    })
+    this.#hasLease = isTaken
+    if ('results' in rest) this.#told = { timeMs: Number(rest.results[0]), atMs: clock.monotonicMs() }
+  }
+
+  async #trimAndReap(): Promise<void> {
+    const { backend, clock, care, tell } = this.#site
+    const { trimMs = 5000, reapMs = 60_000, consumerIdleMs = 600_000, pinnedAfterMs = 3_600_000 } = care
+    const nowMs = clock.monotonicMs()
+    if (nowMs - this.#trimmedMs >= trimMs) {
+      this.#trimmedMs = nowMs
+      await this.#promoter.look()
+      await this.#trimmer.run(this.retention, this.#now())
+    }
+    if (nowMs - this.#reapedMs < reapMs) return
+    this.#reapedMs = nowMs
+    await reap(backend, this.#stream, consumerIdleMs, tell)
+    if (this.retention !== 'none') await this.#trimmer.findPinned(pinnedAfterMs, this.#now())
+  }
+
+  async #lookAtBudget(): Promise<void> {
+    const nowMs = this.#site.clock.monotonicMs()
+    if (nowMs - this.#trimmedMs < (this.#site.care.trimMs ?? 5000)) return
+    this.#trimmedMs = nowMs
+    await this.#trimmer.lookAtBudget(this.retention)
+  }
+
+  /** The backend's clock, or a little before. */
+  #now(): number {
+    return this.#told.timeMs + (this.#site.clock.monotonicMs() - this.#told.atMs)
+  }
+
+  #failed(error: unknown): void {
+    this.#site.tell({ type: 'care-failed', stream: this.#stream, error })
   }
 }

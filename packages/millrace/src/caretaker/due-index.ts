@@ -1,24 +1,20 @@
 /**
- * The entries that are due first, in memory: a binary heap by due time, of at most so many.
+ * When the waiting entries of a delayed stream are due: the earliest first, at most so many.
  *
- *          1:05        the root is due first; a parent is never due after its children
- *        /      \
- *     1:20      1:07   a heap that is full keeps the earlier ones: whatever was left out is due at `cutMs` or later, and is
- *     /  \             found by reading the stream again when the time comes
- *   2:00 1:30
+ *   heap   [ 10:00 7-0 │ 10:05 9-0 │ 10:02 8-3 │ … ]      everything that is due before the horizon
+ *   horizon  11:30                                         what is due later was dropped, and is read again by then
  */
 import type { EntryId } from '../backend.ts'
 
 export interface Due {
   readonly id: EntryId
-  /** Milliseconds since 1970, by the backend's clock. */
   readonly dueMs: number
 }
 
 export class DueIndex {
   readonly #max: number
   #heap: Due[] = []
-  #cutMs = Infinity
+  #horizonMs = Infinity
 
   constructor(max: number) {
     this.#max = max
@@ -28,75 +24,69 @@ export class DueIndex {
     return this.#heap.length
   }
 
-  /** Nothing that is due before this was left out. */
-  get cutMs(): number {
-    return this.#cutMs
+  /** Before this time all is known. */
+  get horizonMs(): number {
+    return this.#horizonMs
   }
 
-  get first(): Due | undefined {
-    return this.#heap[0]
-  }
-
-  add(due: Due): void {
-    if (due.dueMs >= this.#cutMs) return
-    this.#heap.push(due)
-    this.#rise(this.#heap.length - 1)
-    if (this.#heap.length > this.#max) this.#halve()
-  }
-
-  /** Takes the first one out. */
-  take(): Due | undefined {
-    const [first] = this.#heap
-    const last = this.#heap.pop()
-    if (first === undefined || last === undefined) return undefined
-    if (this.#heap.length > 0) {
-      this.#heap[0] = last
-      this.#sink()
-    }
-    return first
+  /** Infinity: nothing waits. */
+  get earliestMs(): number {
+    return Math.min(this.#heap[0]?.dueMs ?? Infinity, this.#horizonMs)
   }
 
   clear(): void {
     this.#heap = []
-    this.#cutMs = Infinity
+    this.#horizonMs = Infinity
   }
 
-  /** The later half goes: rarely, and then for a while nothing has to. */
-  #halve(): void {
+  add(due: Due): void {
+    if (this.#heap.length >= this.#max) this.#dropLaterHalf()
+    if (due.dueMs >= this.#horizonMs) return
+    const heap = this.#heap
+    heap.push(due)
+    for (let i = heap.length - 1; i > 0;) {
+      const parent = (i - 1) >> 1
+      if (heap[parent]!.dueMs <= heap[i]!.dueMs) return
+      swap(heap, i, parent)
+      i = parent
+    }
+  }
+
+  /** Takes out the earliest, if it is due. */
+  take(nowMs: number): Due | undefined {
+    const heap = this.#heap
+    const first = heap[0]
+    if (first === undefined || first.dueMs > nowMs) return undefined
+    const last = heap.pop()!
+    if (heap.length === 0) return first
+    heap[0] = last
+    for (let i = 0; ;) {
+      const [left, right] = [2 * i + 1, 2 * i + 2]
+      let least = i
+      if (left < heap.length && heap[left]!.dueMs < heap[least]!.dueMs) least = left
+      if (right < heap.length && heap[right]!.dueMs < heap[least]!.dueMs) least = right
+      if (least === i) return first
+      swap(heap, i, least)
+      i = least
+    }
+  }
+
+  /** A sorted list is a heap. */
+  #dropLaterHalf(): void {
     const sorted = this.#heap.toSorted((a, b) => a.dueMs - b.dueMs)
-    // A sorted list is a heap. All that are due at the same moment as the first one left out go with it.
-    const cutMs = sorted[Math.floor(this.#max / 2)]!.dueMs
-    const kept = sorted.filter(({ dueMs }) => dueMs < cutMs)
-    // More entries of one moment than fit: those of that moment stay, however many there are beyond half.
-    this.#heap = kept.length > 0 ? kept : sorted.slice(0, this.#max)
-    this.#cutMs = kept.length > 0 ? cutMs : cutMs + 1
+    const kept = Math.max(1, this.#max >> 1)
+    this.#horizonMs = Math.min(this.#horizonMs, sorted[kept]?.dueMs ?? Infinity)
+    this.#heap = sorted.slice(0, kept)
+    // Of those that are due at the horizon itself some would be known and some not.
+    const before = this.#heap.filter(({ dueMs }) => dueMs < this.#horizonMs)
+    if (before.length > 0) this.#heap = before
+    // More of one moment than it holds: half of them now, the others when these were moved and all is read again.
+    else this.#horizonMs += 1
   }
+}
 
-  #rise(from: number): void {
-    const heap = this.#heap
-    const due = heap[from]!
-    let at = from
-    while (at > 0) {
-      const parent = (at - 1) >> 1
-      if (heap[parent]!.dueMs <= due.dueMs) break
-      heap[at] = heap[parent]!
-      at = parent
-    }
-    heap[at] = due
-  }
-
-  #sink(): void {
-    const heap = this.#heap
-    const due = heap[0]!
-    let at = 0
-    for (;;) {
-      let child = 2 * at + 1
-      if (child >= heap.length) break
-      if (child + 1 < heap.length && heap[child + 1]!.dueMs < heap[child]!.dueMs) child++
-      if (heap[child]!.dueMs >= due.dueMs) break
-      heap[at] = heap[child]!
-      at = child
-    }
-    heap[at] = due
-  }
+function swap(heap: Due[], a: number, b: number): void {
+  const kept = heap[a]!
+  heap[a] = heap[b]!
+  heap[b] = kept
 }
