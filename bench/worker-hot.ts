@@ -28,7 +28,9 @@ for (let round = 0; round < 3; round++) {
     const seconds = (performance.now() - startMs) / 1000
     await worker.stop()
     await mr.backend.expire(stream.name, 0)
-    console.log(`${mr.backend.label}, concurrency ${concurrency}: ${Math.round(handled / seconds).toLocaleString('en')}/s`)
+    console.log(
+      `${mr.backend.label}, concurrency ${concurrency}: ${Math.round(handled / seconds).toLocaleString('en')}/s`,
+    )
   }
 }
 await mr.close()
