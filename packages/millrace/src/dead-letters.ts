@@ -19,6 +19,8 @@ import type { Site } from './site.ts'
 export interface DeadLetter<T> {
   /** Its ID among the dead letters. */
   readonly id: EntryId
+  /** The stream it came from; of one with partitions, the partition. */
+  readonly stream: string
   /** Under which the message was first added. */
   readonly originalId: EntryId | undefined
   readonly group: string | undefined
@@ -63,25 +65,27 @@ const PAGE = 100
 const RETRY_MS_MAX = 30_000
 
 export class DeadLetters<T> {
-  /** The stream that holds them. */
+  /** The stream that holds them; of one with partitions, the first of those. */
   readonly name: string
   readonly #site: Site
-  readonly #stream: string
+  readonly #streams: readonly string[]
   readonly #decode: (own: readonly Uint8Array[], id: EntryId) => T
 
   /** Use `Stream.deadLetters`. */
-  constructor(site: Site, stream: string, decode: (own: readonly Uint8Array[], id: EntryId) => T) {
-    this.name = siblingKey(stream, 'dlq')
+  constructor(site: Site, streams: readonly string[], decode: (own: readonly Uint8Array[], id: EntryId) => T) {
+    this.name = deadLetterKey(streams[0]!)
     this.#site = site
-    this.#stream = stream
+    this.#streams = streams
     this.#decode = decode
   }
 
   async length(): Promise<number> {
-    return (await this.#site.backend.inspect(this.name))?.length ?? 0
+    const { backend } = this.#site
+    const found = await Promise.all(this.#streams.map(async (stream) => await backend.inspect(deadLetterKey(stream))))
+    return found.reduce((sum, info) => sum + (info?.length ?? 0), 0)
   }
 
-  /** The oldest first. */
+  /** The oldest first; with partitions, one after the other. */
   async list(options: DeadLetterListOptions = {}): Promise<DeadLetter<T>[]> {
     const { count = PAGE, group, from } = options
     checkInteger('count', count, 1)
@@ -94,7 +98,9 @@ export class DeadLetters<T> {
     return letters
   }
 
-  /** Gives entries back to their groups. `missing`: were not, or no longer, among the dead letters. */
+  /**
+   * Gives entries back to their groups. With partitions `ids` are looked for in all of them: an ID that two have is `missing`;
+   * use the partition's own dead letters. `missing`: were not, or no longer, among the dead letters. */
   async redrive(options: RedriveOptions<T>): Promise<{ readonly redriven: number; readonly missing: number }> {
     const { ids, filter, all, ratePerSecond, limit = Infinity } = options
     if ([ids, filter, all].filter((choice) => choice !== undefined).length !== 1) {
@@ -111,27 +117,39 @@ export class DeadLetters<T> {
       if (ratePerSecond !== undefined && redriven > 0) {
         await pause(1000 / ratePerSecond, undefined, this.#site.clock)
       }
-      if (await this.#redriveOne(entry, letter.group)) redriven++
+      if (await this.#redriveOne(entry, letter)) redriven++
       else missing++
       if (redriven >= limit) break
     }
     return { redriven, missing }
   }
 
-  /** Removes them for good; resolves how many were there. */
+  /** Removes them for good; resolves how many were there. `ids` as with `redrive`. */
   async discard(ids: readonly EntryId[]): Promise<number> {
-    return ids.length === 0 ? 0 : await this.#site.backend.delete(this.name, ids)
+    let gone = 0
+    for await (const { entry, letter } of this.#pick(ids)) {
+      if (letter !== undefined) gone += await this.#site.backend.delete(deadLetterKey(letter.stream), [entry.id])
+    }
+    return gone
   }
 
   /** All that are there when it begins: what is given up meanwhile does not come round again. */
   async *#scan(from: EntryId | undefined): AsyncGenerator<{ entry: Entry; letter: DeadLetter<T> }, void, undefined> {
+    for (const stream of this.#streams) yield* this.#scanOne(stream, from)
+  }
+
+  async *#scanOne(
+    stream: string,
+    from: EntryId | undefined,
+  ): AsyncGenerator<{ entry: Entry; letter: DeadLetter<T> }, void, undefined> {
     const { backend } = this.#site
-    const to = (await backend.inspect(this.name))?.lastId
+    const name = deadLetterKey(stream)
+    const to = (await backend.inspect(name))?.lastId
     if (to === undefined) return
     for (let after = from; ;) {
       const bound = after === undefined ? {} : { from: `(${after}` }
-      const page = await backend.range(this.name, { to, count: PAGE, ...bound })
-      for (const entry of page) yield { entry, letter: this.#letter(entry) }
+      const page = await backend.range(name, { to, count: PAGE, ...bound })
+      for (const entry of page) yield { entry, letter: this.#letter(stream, entry) }
       after = page.at(-1)?.id
       if (after === undefined || page.length < PAGE) return
     }
@@ -141,16 +159,20 @@ export class DeadLetters<T> {
     ids: readonly EntryId[],
   ): AsyncGenerator<{ entry: Entry; letter: DeadLetter<T> | undefined }, void, undefined> {
     for (const id of ids) {
-      const [entry] = await this.#site.backend.range(this.name, { from: id, to: id })
-      if (entry === undefined) yield { entry: { id, fields: [] }, letter: undefined }
-      else yield { entry, letter: this.#letter(entry) }
+      const found: { readonly entry: Entry; readonly letter: DeadLetter<T> }[] = []
+      for (const stream of this.#streams) {
+        const [entry] = await this.#site.backend.range(deadLetterKey(stream), { from: id, to: id })
+        if (entry !== undefined) found.push({ entry, letter: this.#letter(stream, entry) })
+      }
+      yield found.length === 1 ? found[0]! : { entry: { id, fields: [] }, letter: undefined }
     }
   }
 
   /** Sent again after a lost reply: what is gone then was redriven by the first. */
-  async #redriveOne(entry: Entry, group: string | undefined): Promise<boolean> {
+  async #redriveOne(entry: Entry, { stream, group }: DeadLetter<T>): Promise<boolean> {
     const { backend, clock } = this.#site
-    const to = group === undefined ? this.#stream : siblingKey(this.#stream, `retry:${group}`)
+    const name = deadLetterKey(stream)
+    const to = group === undefined ? stream : siblingKey(stream, `retry:${group}`)
     const why = { 'mr:stream': undefined, 'mr:group': undefined, 'mr:consumer': undefined, 'mr:reason': undefined }
     const which = { 'mr:error': undefined, 'mr:stack': undefined, 'mr:attempts': undefined }
     const fields = withEnvelopeFields(entry.fields, { ...why, ...which })
@@ -158,10 +180,10 @@ export class DeadLetters<T> {
     for (let failures = 0, isRepeated = false; ; failures++) {
       try {
         const { isTaken } = await backend.step({
-          if: [{ kind: 'entry', stream: this.name, id: entry.id }],
+          if: [{ kind: 'entry', stream: name, id: entry.id }],
           do: [
             { kind: 'append', stream: to, fields },
-            { kind: 'delete', stream: this.name, ids: [entry.id] },
+            { kind: 'delete', stream: name, ids: [entry.id] },
           ],
         })
         return isTaken || isRepeated
@@ -174,7 +196,7 @@ export class DeadLetters<T> {
     }
   }
 
-  #letter({ id, fields }: Entry): DeadLetter<T> {
+  #letter(stream: string, { id, fields }: Entry): DeadLetter<T> {
     const { own, envelope } = openEnvelope(fields)
     const { headers, key, orderingKey, originalId, attemptsBefore: attempts } = envelope
     const known = new Map<string, string>()
@@ -184,6 +206,7 @@ export class DeadLetters<T> {
     }
     return {
       id,
+      stream,
       originalId,
       attempts,
       headers,
@@ -199,4 +222,8 @@ export class DeadLetters<T> {
       value: () => this.#decode(own, originalId ?? id),
     }
   }
+}
+
+function deadLetterKey(stream: string): string {
+  return siblingKey(stream, 'dlq')
 }

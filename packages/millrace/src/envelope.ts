@@ -79,6 +79,15 @@ export function openEnvelope(fields: readonly Uint8Array[]): Opened {
   }
 }
 
+/** The ordering key alone. Without the fields (a deleted entry) there is none. */
+export function orderingKeyOf(fields: readonly Uint8Array[] | undefined): string | undefined {
+  if (fields === undefined) return undefined
+  for (let i = 0; i + 1 < fields.length; i += 2) {
+    if (isEnvelopeName(fields[i]!) && toText(fields[i]!) === 'mr:order') return toText(fields[i + 1]!)
+  }
+  return undefined
+}
+
 /** The value's fields and the toolkit's, to be added. `BAD_ARGUMENT` for a value's field that begins with `mr:`. */
 export function closeEnvelope(
   own: readonly FieldValue[],

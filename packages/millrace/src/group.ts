@@ -2,6 +2,7 @@
 
 import { checkName } from './arguments.ts'
 import type { Entry, GroupInfo } from './backend.ts'
+import { compareIds } from './entry-id-order.ts'
 import type { Site } from './site.ts'
 import type { BatchHandler, BatchOptions, Handler } from './worker/runner.ts'
 import { type Strategy, Worker } from './worker/worker.ts'
@@ -10,9 +11,11 @@ import { batchOptions, type WorkerOptions } from './worker/worker-options.ts'
 /** The part of a stream that a group needs. */
 export interface Source<T> {
   readonly name: string
+  /** Where its entries are. Default: the stream itself. */
+  readonly streams?: readonly string[]
   decode(entry: Entry): { readonly id: Entry['id']; readonly value: T }
   /** How workers of this stream take entries in, if not all of it as they come. */
-  strategy?(group: string): Strategy
+  strategy?(group: string): Strategy | undefined
 }
 
 export class Group<T> {
@@ -47,8 +50,33 @@ export class Group<T> {
     return { group: this.name, source: this.#source, ...(strategy === undefined ? {} : { strategy }) }
   }
 
-  /** Undefined when the group (or its stream) does not exist. */
+  /** Undefined when the group (or its stream) does not exist. With partitions: all together, `lastDeliveredId` the lowest. */
   async inspect(): Promise<GroupInfo | undefined> {
-    return (await this.#site.backend.inspect(this.#source.name))?.groups.find((group) => group.name === this.name)
+    const { name, streams = [name] } = this.#source
+    const found = await Promise.all(streams.map(async (stream) => await this.#site.backend.inspect(stream)))
+    const groups = found.flatMap((info) => info?.groups.filter((group) => group.name === this.name) ?? [])
+    return groups.length < 2 ? groups[0] : groups.reduce(together)
   }
+}
+
+function together(a: GroupInfo, b: GroupInfo): GroupInfo {
+  const consumers = new Map(a.consumers.map((consumer) => [consumer.name, consumer]))
+  for (const consumer of b.consumers) {
+    const { pending = 0, idleMs = Infinity } = consumers.get(consumer.name) ?? {}
+    const both = { pending: pending + consumer.pending, idleMs: Math.min(idleMs, consumer.idleMs) }
+    consumers.set(consumer.name, { ...consumer, ...both })
+  }
+  return {
+    name: a.name,
+    lastDeliveredId: compareIds(a.lastDeliveredId, b.lastDeliveredId) < 0 ? a.lastDeliveredId : b.lastDeliveredId,
+    entriesRead: sum(a.entriesRead, b.entriesRead),
+    lag: sum(a.lag, b.lag),
+    pending: a.pending + b.pending,
+    consumers: [...consumers.values()],
+  }
+}
+
+/** Unknown when one is. */
+function sum(a: number | undefined, b: number | undefined): number | undefined {
+  return a === undefined || b === undefined ? undefined : a + b
 }

@@ -6,7 +6,8 @@ export type { Retention, RetentionLimits } from './retention.ts'
 export type { AddEntryOptions, ProducerOptions } from './producer.ts'
 export { Delayed, type DelayedEntry } from './delayed.ts'
 export { type DeadLetter, type DeadLetterListOptions, DeadLetters, type RedriveOptions } from './dead-letters.ts'
-export { type FollowOptions, Stream, type StreamEntry, type StreamOptions } from './stream.ts'
+export type { FollowOptions } from './follow.ts'
+export { Stream, type StreamEntry, type StreamOptions } from './stream.ts'
 export { bytes, type Codec, fields, json } from './codec.ts'
 export { Group } from './group.ts'
 export { Worker } from './worker/worker.ts'
@@ -27,7 +28,13 @@ export {
   retryAfter,
   schedule,
 } from './worker/outcome.ts'
-export type { DataLossSuspected, DeadLetterReason, WorkerCounts, WorkerEvent } from './worker/worker-event.ts'
+export type {
+  DataLossSuspected,
+  DeadLetterReason,
+  PartitionReleaseReason,
+  WorkerCounts,
+  WorkerEvent,
+} from './worker/worker-event.ts'
 export type { DirectoryEvent, DirectoryOptions } from './embedded/embedded-directory.ts'
 export { StreamError, type StreamErrorCode } from './errors.ts'
 export { EmbeddedBackend } from './embedded/embedded-backend.ts'

@@ -14,12 +14,17 @@ import { Delayed } from './delayed.ts'
 import { compareIds } from './entry-id-order.ts'
 import { closeEnvelope, openEnvelope } from './envelope.ts'
 import { StreamError } from './errors.ts'
+import { follow, type FollowOptions } from './follow.ts'
 import { Group } from './group.ts'
-import { backoffMs, pause } from './pause.ts'
+import { Lanes } from './order/lanes.ts'
+import { OrderedIntake } from './order/ordered-intake.ts'
+import { PARTITIONS_MAX } from './order/partition.ts'
+import { Partitions } from './order/partitions.ts'
 import { type AddEntryOptions, Producer, type ProducerOptions } from './producer.ts'
 import { checkRetention, type Retention } from './retention.ts'
 import { checkValue, checkValueNow } from './schema.ts'
 import type { Site } from './site.ts'
+import type { Strategy } from './worker/worker.ts'
 
 export interface StreamOptions<T, I = T> extends ProducerOptions {
   /** How values become fields. Default `json()`: one field named `json`. */
@@ -28,8 +33,14 @@ export interface StreamOptions<T, I = T> extends ProducerOptions {
   readonly schema?: StandardSchemaV1<I, T>
   /** What the stream keeps. Default `acked`, in processes that work on it; with this option also where a handle is. */
   readonly retention?: Retention
-  /** The entries of one key are handled in order. */
+  /** The entries of one key are handled in order, whichever workers a group has, their retries included. */
   readonly orderingKey?: (value: I) => string
+  /**
+   * Spreads the stream over so many, `name:{0}` and on, each in a slot of its own of a Cluster, and each run by one worker of a group
+   * at a time: so many workers can share an ordered stream. From 1 to 1,024, the same for as long as the stream lives; without it
+   * the stream is one. Its entries are handled in order by their ordering keys.
+   */
+  readonly partitions?: number
 }
 
 export interface StreamEntry<T> {
@@ -41,20 +52,8 @@ export interface StreamEntry<T> {
   readonly orderingKey: string | undefined
 }
 
-export interface FollowOptions {
-  /** Begin after this entry; `0-0` (default) is the beginning, `$` only what is added from now on. */
-  readonly after?: EntryId | '$'
-  /** Ends the iteration, without an error. */
-  readonly signal?: AbortSignal
-  /** How long one read waits at the server before the next begins. Default 5,000. */
-  readonly blockMs?: number
-  /** At most so many entries in one read. Default 100. */
-  readonly count?: number
-}
-
 /** How many appends of `addMany` are one step, or on their way at once. */
 const BATCH_ENTRIES = 256
-const BLOCK_MS = 5000
 
 /** `T` is what is read, `I` what is added: they differ where a schema transforms. */
 export class Stream<T, I = T> implements AsyncIterable<StreamEntry<T>> {
@@ -64,6 +63,7 @@ export class Stream<T, I = T> implements AsyncIterable<StreamEntry<T>> {
   readonly #codec: Codec<I>
   readonly #options: StreamOptions<T, I>
   readonly #producer: Producer
+  readonly #partitions: Partitions<T, I> | undefined
   #delayed: Delayed<T> | undefined
 
   /** Use `Millrace.stream`. */
@@ -75,6 +75,15 @@ export class Stream<T, I = T> implements AsyncIterable<StreamEntry<T>> {
     this.#codec = options.codec ?? json<I>()
     this.#options = options
     this.#producer = new Producer(site, name, options)
+    const { partitions } = options
+    if (partitions !== undefined) {
+      checkInteger('partitions', partitions, 1, PARTITIONS_MAX)
+      const { partitions: _whole, orderingKey = () => undefined, ...rest } = options
+      const open = (part: string): Stream<T, I> =>
+        new Stream<T, I>(site, part, { ...rest, orderingKey: orderingKey as (value: I) => string })
+      this.#partitions = new Partitions<T, I>(site, name, partitions, open)
+      return
+    }
     if (options.retention === undefined) return
     checkRetention(options.retention)
     if (options.retention === 'none') site.caretakers?.describe(name, 'none')
@@ -87,6 +96,10 @@ export class Stream<T, I = T> implements AsyncIterable<StreamEntry<T>> {
    */
   async add(value: I, options?: AddEntryOptions): Promise<EntryId> {
     const { schema, orderingKey } = this.#options
+    if (this.#partitions !== undefined) {
+      const part = await this.#partitions.of(options?.orderingKey ?? orderingKey?.(value))
+      return await part.add(value, options)
+    }
     if (schema !== undefined) await checkValue(schema, value, `'${this.name}'`)
     const own = this.#codec.encode(value)
     if (options === undefined && orderingKey === undefined)
@@ -103,7 +116,8 @@ export class Stream<T, I = T> implements AsyncIterable<StreamEntry<T>> {
    * when one fails, the others of its batch may have been appended all the same. Later batches are not begun.
    */
   async addMany(values: Iterable<I>, options: AddManyOptions = {}): Promise<EntryId[]> {
-    const { schema } = this.#options
+    const { schema, orderingKey } = this.#options
+    if (this.#partitions !== undefined) return await this.#partitions.addMany(values, orderingKey, options)
     const ids: EntryId[] = []
     let batch: (readonly FieldValue[])[] = []
     const flush = async (): Promise<void> => {
@@ -123,19 +137,43 @@ export class Stream<T, I = T> implements AsyncIterable<StreamEntry<T>> {
     return ids
   }
 
-  /** Entries that are to be added later. */
+  /** Entries that are to be added later. `BAD_ARGUMENT` with partitions: each has its own. */
   get delayed(): Delayed<T> {
+    if (this.#partitions !== undefined) {
+      const text = `'${this.name}' has partitions, and each its own delayed entries: use partitionOf(orderingKey).delayed`
+      throw new StreamError('BAD_ARGUMENT', text)
+    }
     const makeProducer = (stream: string): Producer => new Producer(this.#site, stream, this.#options)
     this.#delayed ??= new Delayed(this.#site, this.name, makeProducer, (own, id) => this.#value(own, id))
     return this.#delayed
   }
 
-  /** What workers gave up. */
+  /** What workers gave up. With partitions, of all of them. */
   get deadLetters(): DeadLetters<T> {
-    return new DeadLetters(this.#site, this.name, (own, id) => this.#value(own, id))
+    return new DeadLetters(this.#site, this.streams, (own, id) => this.#value(own, id))
   }
 
+  /** Where its entries are: itself, or its partitions. */
+  get streams(): readonly string[] {
+    return this.#partitions?.names ?? [this.name]
+  }
+
+  /** Its partitions as streams of their own, in their order; undefined without `partitions`. */
+  get partitions(): readonly Stream<T, I>[] | undefined {
+    return this.#partitions?.all
+  }
+
+  /** Of all partitions, in the order of IDs. */
   async range(options: RangeOptions = {}): Promise<StreamEntry<T>[]> {
+    if (this.#partitions !== undefined) {
+      const { count = Infinity, reverse = false } = options
+      const found = await Promise.all(this.#partitions.all.map(async (part) => await part.range(options)))
+      const sign = reverse ? -1 : 1
+      return found
+        .flat()
+        .toSorted((a, b) => sign * compareIds(a.id, b.id))
+        .slice(0, count)
+    }
     return (await this.#backend.range(this.name, options)).map((entry) => this.decode(entry))
   }
 
@@ -145,44 +183,7 @@ export class Stream<T, I = T> implements AsyncIterable<StreamEntry<T>> {
    * lost entries) is followed from where it is now, and `data-loss` is told.
    */
   async *read(options: FollowOptions = {}): AsyncGenerator<StreamEntry<T>, void, undefined> {
-    const { signal, count, blockMs = BLOCK_MS } = options
-    checkInteger('blockMs', blockMs, 1)
-    let after = options.after ?? ('0-0' as EntryId)
-    const isOver = (): boolean => signal?.aborted === true
-    let wasLost = false
-    const forget = this.#site.losses?.onReturn(() => (wasLost = true))
-    try {
-      for (let failures = 0; !isOver();) {
-        let found: readonly Entry[]
-        try {
-          // `$` must become an ID before the first wait: it would mean a later moment after a lost connection.
-          if (after === '$') after = (await this.#backend.inspect(this.name))?.lastId ?? ('0-0' as EntryId)
-          if (wasLost) {
-            wasLost = false
-            after = await this.#stillThere(after)
-          }
-          const waiting = {
-            blockMs,
-            ...(signal === undefined ? {} : { signal }),
-            ...(count === undefined ? {} : { count }),
-          }
-          found = (await this.#backend.read(new Map([[this.name, after]]), waiting)).get(this.name) ?? []
-          failures = 0
-        } catch (error) {
-          if (isOver()) return
-          if (!(error instanceof StreamError) || error.code !== 'UNAVAILABLE') throw error
-          wasLost = true
-          await this.#untilReturn(backoffMs(failures++, this.#site.clock), signal)
-          continue
-        }
-        for (const entry of found) {
-          yield this.decode(entry)
-          after = entry.id
-        }
-      }
-    } finally {
-      forget?.()
-    }
+    for await (const entry of follow(this.#site, this.streams, options)) yield this.decode(entry)
   }
 
   /** From the beginning, then live: `for await (const entry of stream)`. */
@@ -192,11 +193,30 @@ export class Stream<T, I = T> implements AsyncIterable<StreamEntry<T>> {
 
   /** Resolves how many entries went. */
   async trim(trim: Trim): Promise<number> {
-    return await this.#backend.trim(this.name, trim)
+    let gone = 0
+    for (const stream of this.streams) gone += await this.#backend.trim(stream, trim)
+    return gone
   }
 
   async length(): Promise<number> {
-    return (await this.#backend.inspect(this.name))?.length ?? 0
+    const found = await Promise.all(this.streams.map(async (stream) => await this.#backend.inspect(stream)))
+    return found.reduce((sum, info) => sum + (info?.length ?? 0), 0)
+  }
+
+  /** The partition of an ordering key, or the stream itself. */
+  partitionOf(orderingKey: string): Stream<T, I> {
+    return this.#partitions?.at(orderingKey) ?? this
+  }
+
+  /** How a worker takes its entries in; undefined: as they come. */
+  strategy(_group: string): Strategy | undefined {
+    const { orderingKey } = this.#options
+    if (orderingKey === undefined && this.#partitions === undefined) return undefined
+    const lanes = new Lanes()
+    const { caretakers } = this.#site
+    const stream = { name: this.name, partitions: this.streams, lanes, caretakers }
+    const ready = async (): Promise<void> => await this.#partitions?.check()
+    return { queue: lanes, retryWait: 'worker', intake: (site) => new OrderedIntake(site, { ...stream, ready }) }
   }
 
   /** A consumer group on this stream; nothing is created before something reads. */
@@ -227,29 +247,15 @@ export class Stream<T, I = T> implements AsyncIterable<StreamEntry<T>> {
 
   #close(own: readonly FieldValue[], value: I, options: AddEntryOptions | undefined): readonly FieldValue[] {
     const { headers, key } = options ?? {}
+    if (options?.orderingKey !== undefined && this.#options.orderingKey === undefined) {
+      const text = `Expected '${this.name}' to have an orderingKey or partitions, got an entry with an orderingKey: its workers keep no order`
+      throw new StreamError('BAD_ARGUMENT', text)
+    }
     const orderingKey = options?.orderingKey ?? this.#options.orderingKey?.(value)
     return closeEnvelope(own, {
       ...(headers === undefined ? {} : { headers }),
       ...(key === undefined ? {} : { key }),
       ...(orderingKey === undefined ? {} : { orderingKey }),
     })
-  }
-
-  /** Where to go on: at the same place, or where a stream that went back ends now. */
-  async #stillThere(after: EntryId): Promise<EntryId> {
-    if (after === '0-0' || this.#site.losses === undefined) return after
-    const lastId = (await this.#backend.inspect(this.name))?.lastId ?? ('0-0' as EntryId)
-    if (compareIds(lastId, after) >= 0) return after
-    this.#site.losses.tell({ type: 'data-loss', stream: this.name, ids: [], from: lastId, to: after })
-    return lastId
-  }
-
-  /** A growing wait, which ends when the line returns. */
-  async #untilReturn(ms: number, signal: AbortSignal | undefined): Promise<void> {
-    const returned = new AbortController()
-    const forget = this.#site.losses?.onReturn(() => returned.abort())
-    const any = signal === undefined ? returned.signal : AbortSignal.any([signal, returned.signal])
-    await pause(ms, any, this.#site.clock)
-    forget?.()
   }
 }

@@ -281,15 +281,15 @@ async function loseNextReply(proxy: Proxy): Promise<void> {
     if (!state.sent && bytes.includes('delta')) state.sent = true
     return true
   }
+  // A line that has lost bytes brings none after them: a later reply would pass for the lost one.
   proxy.onTargetBytes = () => {
-    if (!state.sent || state.lost) return true
-    state.lost = true
-    return false
+    state.lost ||= state.sent
+    return !state.lost
   }
   await waitFor(() => state.lost, { what: 'a reply to lose' })
+  proxy.cut()
   proxy.onClientBytes = undefined
   proxy.onTargetBytes = undefined
-  proxy.cut()
   proxy.restore()
 }
 

@@ -8,6 +8,7 @@
  * Known is the higher of what this worker was given and where the group stood when it was last looked at.
  */
 import type { Backend, EntryId, StreamInfo } from '../backend.ts'
+import { StreamError } from '../errors.ts'
 import { isBelow } from './id-order.ts'
 import type { Line } from './line.ts'
 import type { DataLossSuspected, WorkerEvent } from './worker-event.ts'
@@ -36,13 +37,17 @@ export class GroupKeeper {
 
   /** Notes how far the group is, and tells if the stream has gone back. */
   async look(line: Line): Promise<void> {
+    if (line.isWaiting) return await this.ensure(line)
     const { backend } = this.#site
     const { knownId } = line
     const info = await backend.inspect(line.stream)
     const group = this.#groupOf(info)
     // Gone: the next read says so, and `ensure` is called.
     if (info === undefined || group === undefined) return
-    if (knownId !== undefined && isBelow(info.lastId, knownId)) {
+    // Fewer entries than it has had: lost, even if newer ones have come since.
+    const hasFewer = info.entriesAdded < (line.entriesAdded ?? 0)
+    line.entriesAdded = info.entriesAdded
+    if (knownId !== undefined && (hasFewer || isBelow(info.lastId, knownId))) {
       line.restartAt(group.lastDeliveredId)
       this.#tell(line, { reason: 'stream-went-back', lastKnownId: knownId, info, resumedAfter: group.lastDeliveredId })
     } else {
@@ -51,12 +56,32 @@ export class GroupKeeper {
   }
 
   async #create(line: Line): Promise<void> {
-    const { backend, group, onEvent } = this.#site
+    const { backend, onEvent } = this.#site
     const from = line.isRetry ? BEGINNING : this.#site.from
-    const isNew = await backend.createGroup(line.stream, group, { from })
+    const isNew = await this.#make(line, from)
+    if (line.isWaiting) return
     if (isNew && !line.isRetry) onEvent({ type: 'group-created' })
     const info = await backend.inspect(line.stream)
     line.deliveredId = this.#groupOf(info)?.lastDeliveredId ?? (from === '$' ? BEGINNING : from)
+  }
+
+  /**
+   * Returns whether the group was made. A full memory refuses that before it looks: a group that is there serves all the same, and
+   * that of the retries can wait, so that a worker that begins then makes room.
+   */
+  async #make(line: Line, from: EntryId | '$'): Promise<boolean> {
+    const { backend, group } = this.#site
+    try {
+      const isNew = await backend.createGroup(line.stream, group, { from })
+      line.isWaiting = false
+      return isNew
+    } catch (error) {
+      if (!(error instanceof StreamError && error.code === 'OUT_OF_MEMORY')) throw error
+      const isThere = this.#groupOf(await backend.inspect(line.stream)) !== undefined
+      if (!isThere && !line.isRetry) throw error
+      line.isWaiting = !isThere
+      return false
+    }
   }
 
   async #restore(line: Line, knownId: EntryId): Promise<void> {

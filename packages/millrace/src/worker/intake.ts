@@ -41,6 +41,8 @@ export interface IntakeSite {
   /** Runs a lease in the place that was kept, past the queue. */
   readonly start: (lease: Lease) => void
   readonly freePlace: () => void
+  /** The queue has something to run, or there is room. */
+  readonly wake: () => void
 }
 
 export interface Intake {
@@ -48,4 +50,6 @@ export interface Intake {
   pause(isPaused: boolean): void
   /** No more is taken after it resolves. */
   stop(): Promise<void>
+  /** The worker has ended: nothing is in hand any more. Never rejects. */
+  leave?(): Promise<void>
 }

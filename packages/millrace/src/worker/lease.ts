@@ -57,6 +57,8 @@ export class Lease implements HandlerContext {
   isSettling = false
   /** Deleted from the stream, or its group was: nobody else has it, and there is nothing to acknowledge any more. */
   isGone = false
+  /** Left over by another worker, and this worker's delivery of it is not counted yet (order/lanes.ts). */
+  isUncounted = false
   /** Who had it before this worker took it over. */
   lastConsumer: string | undefined = undefined
   /** Called when it is released or lost. */

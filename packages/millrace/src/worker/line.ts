@@ -34,6 +34,10 @@ export class Line {
   seenId: EntryId | undefined = undefined
   /** Up to where the group had been given entries when it was last looked at; undefined: never looked at. */
   deliveredId: EntryId | undefined = undefined
+  /** Its group could not be made, since the memory is full: it is not read, and made when there is room. */
+  isWaiting = false
+  /** How many entries the stream has had when it was last looked at. */
+  entriesAdded: number | undefined = undefined
 
   constructor(site: LineSite) {
     this.backend = site.backend
@@ -60,6 +64,7 @@ export class Line {
   /** What is known of the stream is of one that is no more. */
   restartAt(id: EntryId): void {
     this.seenId = undefined
+    this.entriesAdded = undefined
     this.deliveredId = id
   }
 }

@@ -8,13 +8,13 @@
  */
 import type { Step } from '../backend.ts'
 import type { Clock } from '../clock.ts'
-import { backoffMs, pause } from '../pause.ts'
 import { type RetryPolicy, waitAfter } from './backoff.ts'
+import { countDelivery } from './count-delivery.ts'
 import { deadLetterStep } from './dead-letter.ts'
 import type { Lease } from './lease.ts'
 import { AckWith, Failed, type Outcome, RetryAfter } from './outcome.ts'
 import { concluding, retryStep } from './retry.ts'
-import { isPassing, takeStep } from './take-step.ts'
+import { takeStep } from './take-step.ts'
 import type { DeadLetterReason, WorkerEvent } from './worker-event.ts'
 
 export interface TransitionsSite {
@@ -133,28 +133,9 @@ export class Transitions {
 
   /** The next attempt is a delivery like any other: whoever takes the entry over goes on counting. */
   async #countAgain(lease: Lease): Promise<void> {
-    const { clock, onEvent, again } = this.#site
-    const { backend, stream, group, consumer, leases } = lease.line
-    for (let failures = 0; !lease.isLost && !this.#giveUp.signal.aborted; failures++) {
-      try {
-        const sentAtMs = clock.monotonicMs()
-        const claim = { minIdleMs: 0, ids: [lease.copyId], ifOwner: consumer }
-        const [entry] = (await backend.claim(stream, group, consumer, claim)).entries
-        if (entry === undefined) {
-          if (leases.end(lease, new Error(`The lease of ${lease.copyId} was lost`)))
-            onEvent({ type: 'lost', id: lease.id })
-          return this.#site.onDone(lease)
-        }
-        lease.deliveries = entry.deliveries
-        leases.renew(lease, sentAtMs)
-        return again(lease)
-      } catch (error) {
-        if (!isPassing(error)) throw error
-        onEvent({ type: 'error', error })
-        await pause(backoffMs(failures, clock), this.#giveUp.signal, clock)
-      }
-    }
-    this.#site.onDone(lease)
+    const { clock, onEvent, again, onDone } = this.#site
+    if (await countDelivery(lease, { clock, onEvent, giveUp: this.#giveUp.signal })) again(lease)
+    else onDone(lease)
   }
 
   /** Nothing is left unlooked at: what no repetition can mend leaves the entry pending, and others find it. */

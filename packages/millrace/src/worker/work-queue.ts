@@ -8,8 +8,10 @@
 import type { Lease } from './lease.ts'
 
 export interface WorkQueue {
-  /** How many wait; those that may not run yet included. */
+  /** How many may run as soon as there is a place. */
   readonly size: number
+  /** How many wait for another entry to end, in an ordered stream. */
+  readonly blocked: number
   push(lease: Lease): void
   /** The next that may run now. */
   shift(): Lease | undefined
@@ -23,6 +25,7 @@ export interface WorkQueue {
 
 /** A list with a head that moves: `Array.shift` moves all the others. */
 export class Fifo implements WorkQueue {
+  readonly blocked = 0
   #waiting: (Lease | undefined)[] = []
   #head = 0
 

@@ -43,7 +43,17 @@ export type WorkerEvent =
   | { readonly type: 'deleted'; readonly ids: readonly EntryId[] }
   /** The group did not exist, or no longer. */
   | { readonly type: 'group-created' }
+  /** Of an ordered stream: this worker alone runs the partition's entries from now on. */
+  | { readonly type: 'partition-taken'; readonly partition: string }
+  | { readonly type: 'partition-released'; readonly partition: string; readonly reason: PartitionReleaseReason }
   | DataLossSuspected
+
+export type PartitionReleaseReason =
+  /** Another worker is to have it: workers came or went. */
+  | 'rebalanced'
+  | 'stopped'
+  /** Its lease could not be renewed in time, or is another's. */
+  | 'lost'
 
 /**
  * Where the group or its stream is not what it was. Entries that were pending in a group that is gone will not come again,
@@ -116,6 +126,8 @@ export class Counts {
         this.deleted += event.ids.length
         return
       case 'group-created':
+      case 'partition-taken':
+      case 'partition-released':
       case 'data-loss-suspected':
     }
   }

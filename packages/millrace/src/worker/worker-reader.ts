@@ -16,15 +16,25 @@ import { isBelow } from './id-order.ts'
 import type { IntakeSite } from './intake.ts'
 import type { Line } from './line.ts'
 
+/** How the streams of a worker are read that has leases of them, and more or fewer as time goes on. */
+export interface ByLease {
+  /** Before these new entries of a line are taken. */
+  readonly check: (line: Line, ids: ReadonlySet<EntryId>) => Promise<void>
+}
+
 const RETRIES_MS = 50
 /** After so long without a turn of the event loop, others get one: reads of an embedded stream are answered within a turn. */
 const TURN_MS = 10
 const OWN_COUNT = 1000
+/** Without a line to read, one is looked for again after so long, or when there is one. */
+const NO_LINES_MS = 1000
+const CHANGED = new Error('Other streams are to be read')
 
 export class WorkerReader {
   readonly #site: IntakeSite
   readonly #groups: GroupKeeper
   readonly #stopping = new AbortController()
+  readonly #byLease: ByLease | undefined
   readonly #ended: Promise<void>
   /** Ends the wait of the read under way. */
   #waiting: AbortController | undefined
@@ -35,16 +45,29 @@ export class WorkerReader {
   #hasBacklog = false
   #allReadMs = -Infinity
   #turnedMs = -Infinity
+  #hasChanged = false
+  /** Called when the read under way has ended and what it brought is taken. */
+  #onChanged: (() => void)[] = []
 
-  constructor(site: IntakeSite, groups: GroupKeeper) {
+  constructor(site: IntakeSite, groups: GroupKeeper, byLease?: ByLease) {
     this.#site = site
     this.#groups = groups
+    this.#byLease = byLease
     this.#ended = this.#run()
   }
 
   pause(isPaused: boolean): void {
     this.#isPaused = isPaused
     if (isPaused) this.#waiting?.abort(new Error('The worker pauses'))
+  }
+
+  /** Other lines are to be read from now on. Resolves when what was read of the old ones is taken. */
+  async changed(): Promise<void> {
+    if (this.#stopping.signal.aborted) return await this.#ended
+    this.#hasChanged = true
+    const changed = new Promise<void>((resolve) => this.#onChanged.push(resolve))
+    this.#waiting?.abort(CHANGED)
+    await Promise.race([changed, this.#ended])
   }
 
   /** What was delivered until then is still taken. */
@@ -59,6 +82,7 @@ export class WorkerReader {
     const { signal } = this.#stopping
     const { clock } = this.#site
     for (let failures = 0; !signal.aborted;) {
+      if (this.#hasChanged) this.#endChange()
       try {
         if (!this.#hasGroups) await this.#ensureGroups()
         if (this.#hasUnknown) await this.#readOwn()
@@ -66,7 +90,7 @@ export class WorkerReader {
         failures = 0
       } catch (error) {
         if (signal.aborted) return
-        if (this.#isPaused && error === this.#waiting?.signal.reason) continue
+        if (error === CHANGED || (this.#isPaused && error === this.#waiting?.signal.reason)) continue
         const isMissing = this.#note(error)
         if (error instanceof StreamError && error.code === 'CLOSED') return
         // A missing group is made at once; only if it is missing again does that wait.
@@ -74,6 +98,12 @@ export class WorkerReader {
         failures++
       }
     }
+  }
+
+  #endChange(): void {
+    this.#hasChanged = false
+    this.#hasBacklog = false
+    for (const done of this.#onChanged.splice(0)) done()
   }
 
   /** Returns whether the group was missing. */
@@ -93,14 +123,18 @@ export class WorkerReader {
   async #read(): Promise<void> {
     const { clock, room, untilRoom, take, lines } = this.#site
     const count = room()
-    if (count <= 0) return await untilRoom(this.#stopping.signal)
+    if (count <= 0 || this.#byLease !== undefined) {
+      this.#waiting = new AbortController()
+      if (count <= 0) return await untilRoom(AbortSignal.any([this.#stopping.signal, this.#waiting.signal]))
+      if (lines().length === 0) return await pause(NO_LINES_MS, this.#waiting.signal, clock)
+    }
     const sentAtMs = clock.monotonicMs()
     if (sentAtMs - this.#turnedMs > TURN_MS) {
       await turn()
       this.#turnedMs = clock.monotonicMs()
     }
-    const read = lines()
-    const isShort = this.#hasBacklog && sentAtMs - this.#allReadMs < RETRIES_MS
+    const read = lines().filter((line) => !line.isWaiting)
+    const isShort = this.#byLease === undefined && this.#hasBacklog && sentAtMs - this.#allReadMs < RETRIES_MS
     const found = isShort ? await this.#readFirst(read[0]!, count) : await this.#readAll(read, count)
     // The reply may have waited for an entry: its idle time began at most a moment ago.
     const readAtMs = isShort ? sentAtMs : clock.monotonicMs()
@@ -113,6 +147,7 @@ export class WorkerReader {
       if (line.seenId !== undefined && isBelow(id, line.seenId)) await this.#groups.look(line)
       line.seenId = id
       if (line === read[0]) this.#hasBacklog = entries.length >= count
+      if (this.#byLease !== undefined) await this.#byLease.check(line, new Set(entries.map((entry) => entry.id)))
       take(line, entries, readAtMs)
     }
   }
@@ -127,7 +162,10 @@ export class WorkerReader {
     this.#allReadMs = clock.monotonicMs()
     const positions = new Map<string, GroupPosition>(lines.map((line) => [line.stream, '>']))
     this.#waiting = new AbortController()
-    const options = { count, blockMs, signal: this.#waiting.signal }
+    // A count is for each of the streams.
+    const each = this.#byLease === undefined ? count : Math.max(1, Math.ceil((2 * count) / lines.length))
+    const options = { count: each, blockMs, signal: this.#waiting.signal }
+    if (this.#hasChanged) return new Map()
     const found = await backend.readGroup({ group, consumer }, positions, options)
     // It may have waited: then others had their turn.
     if (clock.monotonicMs() - this.#allReadMs > TURN_MS) this.#turnedMs = clock.monotonicMs()
@@ -137,6 +175,7 @@ export class WorkerReader {
   /** Takes what was delivered to this consumer by replies that never came. */
   async #readOwn(): Promise<void> {
     for (const line of this.#site.lines()) {
+      if (line.isWaiting) continue
       let after: EntryId | undefined = '0-0' as EntryId
       while (after !== undefined && !this.#stopping.signal.aborted) after = await this.#readOwnPage(line, after)
     }

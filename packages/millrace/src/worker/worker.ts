@@ -123,7 +123,7 @@ export class Worker<T> {
 
   /** What it has done since it began, and has in hand now. */
   get counts(): WorkerCounts {
-    return { ...this.#counts, running: this.#runner.running, buffered: this.#queue.size }
+    return { ...this.#counts, running: this.#runner.running, buffered: this.#queue.size + this.#queue.blocked }
   }
 
   get isPaused(): boolean {
@@ -181,13 +181,15 @@ export class Worker<T> {
     await Promise.all([...this.#acknowledgers.values()].map((one) => one.stop(LAST_ANSWERS_MS)))
     await this.#handBack(unfinished)
     await this.#leave()
+    await this.#intake.leave?.()
     this.#release?.()
   }
 
   async #handBack(leases: readonly Lease[]): Promise<void> {
     const { consumer } = this
     for (const line of this.#lines) {
-      const ours = leases.filter((lease) => lease.line === line && !lease.isGone)
+      for (const lease of leases) if (lease.line === line && lease.isUncounted) line.leases.release(lease)
+      const ours = leases.filter((lease) => lease.line === line && !lease.isGone && !lease.isUncounted)
       for (let i = 0; i < ours.length; i += HANDED_BACK_AT_ONCE) {
         const some = ours.slice(i, i + HANDED_BACK_AT_ONCE)
         const ids = some.map((lease) => lease.copyId)
@@ -245,6 +247,10 @@ export class Worker<T> {
       freePlace: () => {
         this.#runner.reserve(false)
         this.#runner.drain()
+      },
+      wake: () => {
+        this.#runner.drain()
+        this.#wake()
       },
     }
   }
