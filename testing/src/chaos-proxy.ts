@@ -4,8 +4,8 @@
  *   client ──requests──► ChaosProxy ──► target          cut:      so many bytes of it pass, then both ends close
  *   client ◄──replies─── ChaosProxy ◄── target          swallow:  so many bytes of it pass, then nothing, and no end (half-open)
  *                                                       drip:     a byte at a time, one each millisecond
- *                                                       drop:     this reply never comes, the connection stays
  *
+ * A reply alone can not be dropped: what follows would be taken for it, which no network does. `swallow` with `after: 0` is that.
  * `arm` chooses the request by its bytes; a fault happens once. `freeze` makes all that are open now half-open; new ones pass.
  */
 import { createConnection, createServer, type Socket } from 'node:net'
@@ -14,7 +14,7 @@ export interface Fault {
   /** The request that it is about, or whose reply: looked for in the bytes of each connection. */
   readonly request: RegExp
   readonly at: 'request' | 'reply'
-  readonly kind: 'cut' | 'swallow' | 'drip' | 'drop'
+  readonly kind: 'cut' | 'swallow' | 'drip'
   /** How many bytes of it pass unharmed. Default 0. */
   readonly after?: number
 }
@@ -23,7 +23,12 @@ interface Line {
   readonly client: Socket
   readonly target: Socket
   lastRequest: string
+  /** Requests that the server has not answered yet, and the piece of a reply that has come. */
+  unanswered: number
+  piece: string
   isFrozen: boolean
+  /** Its next reply is to be kept. */
+  isWatched: boolean
   /** The fault whose reply is being counted, and the bytes that passed. */
   counted: Armed | undefined
   passed: number
@@ -39,7 +44,7 @@ export class ChaosProxy {
   watched = ''
   /** That request. */
   watchedRequest = ''
-  /** Answers a request itself: the bytes of the reply; undefined: it goes to the server. */
+  /** Answers a request itself: the bytes of the reply; undefined: it goes to the server. Not asked while one is unanswered. */
   answer: ((request: string) => string | undefined) | undefined
   #target: number
   #armed: Armed | undefined
@@ -91,10 +96,11 @@ export class ChaosProxy {
     for (const line of this.#lines) line.counted = undefined
   }
 
-  /** Keeps the next reply to such a request in `watched`. */
+  /** Keeps the next reply to such a request in `watched`, also to one that waits for its reply already. */
   watch(request: RegExp): void {
     this.watched = ''
     this.#watch = request
+    for (const line of this.#lines) line.isWatched = request.test(line.lastRequest)
   }
 
   /** Nothing passes on the connections that are open now, and none of them ends; new ones work. */
@@ -125,7 +131,17 @@ export class ChaosProxy {
       return
     }
     const target = createConnection({ port: this.#target, host: '127.0.0.1' })
-    const line: Line = { client, target, lastRequest: '', isFrozen: false, counted: undefined, passed: 0 }
+    const line: Line = {
+      client,
+      target,
+      lastRequest: '',
+      unanswered: 0,
+      piece: '',
+      isFrozen: false,
+      isWatched: false,
+      counted: undefined,
+      passed: 0,
+    }
     this.#lines.add(line)
     for (const [from, to] of [
       [client, target],
@@ -147,11 +163,17 @@ export class ChaosProxy {
     if (line.isFrozen) return
     const text = bytes.toString('latin1')
     line.lastRequest = text
-    const own = this.answer?.(text)
+    if (this.#watch?.test(text) === true) {
+      line.isWatched = true
+      this.watchedRequest = text
+    }
+    // Before the server has answered what came earlier it would be taken for that answer.
+    const own = line.unanswered === 0 ? this.answer?.(text) : undefined
     if (own !== undefined) {
       line.client.write(own, 'latin1')
       return
     }
+    if (this.answer !== undefined) line.unanswered += (text.match(/(?:^|\r\n)\*\d+\r\n\$/g) ?? []).length
     const armed = this.#armed
     if (armed?.fault.request.test(text) !== true) {
       line.target.write(bytes)
@@ -171,10 +193,9 @@ export class ChaosProxy {
 
   #reply(line: Line, bytes: Buffer): void {
     if (line.isFrozen) return
-    if (this.#watch?.test(line.lastRequest) === true) {
-      this.watched = bytes.toString('latin1')
-      this.watchedRequest = line.lastRequest
-    }
+    if (line.unanswered > 0) countReplies(line, bytes)
+    if (line.isWatched) this.watched = bytes.toString('latin1')
+    line.isWatched = false
     const armed = line.counted
     if (armed === undefined) {
       line.client.write(bytes)
@@ -198,14 +219,36 @@ export class ChaosProxy {
         line.isFrozen = true
         if (passing.length > 0) to.write(passing)
         break
-      case 'drop':
-        break
       case 'drip':
         drip(to, bytes, happened)
         return
     }
     happened()
   }
+}
+
+function countReplies(line: Line, bytes: Buffer): void {
+  line.piece += bytes.toString('latin1')
+  for (let end = endOfReply(line.piece, 0); end !== undefined; end = endOfReply(line.piece, 0)) {
+    line.piece = line.piece.slice(end)
+    line.unanswered = Math.max(0, line.unanswered - 1)
+  }
+}
+
+/** Where the reply ends that begins at `at`; undefined: not all of it is there. */
+function endOfReply(text: string, at: number): number | undefined {
+  const lineEnd = text.indexOf('\r\n', at)
+  if (lineEnd === -1) return undefined
+  const [kind, size] = [text[at], Number(text.slice(at + 1, lineEnd))]
+  let end: number | undefined = lineEnd + 2
+  if (kind === '$' && size >= 0) {
+    end += size + 2
+    return end <= text.length ? end : undefined
+  }
+  if (kind !== '*' && kind !== '%') return end
+  const parts = kind === '%' ? size * 2 : size
+  for (let i = 0; i < parts && end !== undefined; i++) end = endOfReply(text, end)
+  return end
 }
 
 function drip(to: Socket, bytes: Buffer, done: () => void, at = 0): void {

@@ -46,7 +46,7 @@ export async function connect(target?: string | readonly string[], options: Conn
 async function connectRedis(urls: readonly string[], options: ConnectOptions): Promise<Millrace> {
   let millrace: Millrace | undefined
   const onEvent = (event: ClientEvent): void => {
-    if (event.type === 'connected') millrace?.lineReturned()
+    if (event.type === 'connected' || event.type === 'nodes-changed') millrace?.lineReturned()
     options.onEvent?.(event)
   }
   millrace = new Millrace(await RedisBackend.connect(urls, { ...options, onEvent }), options)

@@ -8,7 +8,7 @@
  * The lease only saves work: each duty is safe when two do it at once. Time is the backend's, asked for with each renewal;
  * between those only the difference of this process's clock is added.
  */
-import type { Backend } from '../backend.ts'
+import type { Backend, Step, StepResult } from '../backend.ts'
 import type { CareEvent } from '../care-event.ts'
 import type { Clock } from '../clock.ts'
 import { StreamError } from '../errors.ts'
@@ -100,8 +100,9 @@ export class Caretaker {
     try {
       await this.#renew()
       if (this.#hasLease && !this.#isStopped) {
-        await this.#promoter.run(this.#now())
+        // First what makes room: with a full memory nothing can be promoted.
         await this.#trimAndReap()
+        await this.#promoter.run(this.#now())
         const { lookMs = 500 } = this.#site.care
         waitMs = Math.min(lookMs, Math.max(0, this.#promoter.earliestMs - this.#now()))
       } else if (!this.#isStopped) await this.#lookAtBudget()
@@ -120,14 +121,25 @@ export class Caretaker {
   }
 
   async #renew(): Promise<void> {
-    const { backend, clock, owner } = this.#site
+    const { clock, owner } = this.#site
     if (clock.monotonicMs() - this.#told.atMs < RENEW_MS) return
-    const { isTaken, ...rest } = await backend.step({
+    const { isTaken, ...rest } = await this.#takeLease({
       if: [{ kind: 'value', key: this.#lease, oneOf: [undefined, owner] }],
       do: [{ kind: 'time' }, { kind: 'set', key: this.#lease, value: owner, expireMs: LEASE_MS }],
     })
     this.#hasLease = isTaken
     if ('results' in rest) this.#told = { timeMs: Number(rest.results[0]), atMs: clock.monotonicMs() }
+  }
+
+  /** A full memory refuses the lease as well. Then all of them do what makes room: nobody else would, and two do no harm. */
+  async #takeLease(step: Step): Promise<StepResult> {
+    const { backend } = this.#site
+    try {
+      return await backend.step(step)
+    } catch (error) {
+      if (!(error instanceof StreamError && error.code === 'OUT_OF_MEMORY')) throw error
+      return await backend.step({ do: [{ kind: 'time' }] })
+    }
   }
 
   async #trimAndReap(): Promise<void> {

@@ -29,13 +29,14 @@ interface Cut {
   readonly act: (n: number) => Promise<unknown>
 }
 
-/** Learns the length from one that is not cut, number 0; then cuts at each place. Resolves how many were caused. */
+/** Learns the length from one that is not cut, after one that loads scripts; then cuts at each place. Resolves how many were caused. */
 async function cutAll(proxy: ChaosProxy, { request, at: side, act }: Cut): Promise<number> {
-  proxy.watch(request)
   await act(0)
+  proxy.watch(request)
+  await act(1)
   const { length } = side === 'reply' ? proxy.watched : proxy.watchedRequest
   expect(length).toBeGreaterThan(2)
-  let n = 1
+  let n = 2
   for (const after of placesIn(length)) {
     const cut = proxy.arm({ request, at: side, kind: 'cut', after })
     await act(n++)

@@ -39,6 +39,7 @@ import { checkStep, stepKeys } from '../step-arguments.ts'
 import { parseRedisUrl, type RedisAddress } from './redis-address.ts'
 import { BlockedReads } from './redis-blocked-read.ts'
 import { type ClientOptions, closedError, type CommandArgument, type Effect, RedisClient } from './redis-client.ts'
+import { warnOfEviction } from './eviction-warning.ts'
 import { isReply, toStreamError } from './redis-errors.ts'
 import { RedisReader, type ReadKind } from './redis-reader.ts'
 import * as replies from './redis-replies.ts'
@@ -96,7 +97,7 @@ export class RedisBackend implements Backend {
     if (others.length > 0) return await RedisBackend.#cluster(addresses, options)
     const client = await RedisClient.toServer(first, options)
     const info = await infoOf(client)
-    if (!/^cluster_enabled:1/m.test(info)) return new RedisBackend(client, serverLabel(info), options)
+    if (!/^cluster_enabled:1/m.test(info)) return await RedisBackend.#on(client, serverLabel(info), options)
     await client.close()
     return await RedisBackend.#cluster([first], options)
   }
@@ -109,7 +110,12 @@ export class RedisBackend implements Backend {
       )
     }
     const client = await RedisClient.toCluster(addresses, options)
-    return new RedisBackend(client, `redis cluster (${client.masterCount} nodes)`, options)
+    return await RedisBackend.#on(client, `redis cluster (${client.masterCount} nodes)`, options)
+  }
+
+  static async #on(client: RedisClient, label: string, options: RedisBackendOptions): Promise<RedisBackend> {
+    if (options.onEvent !== undefined) await warnOfEviction(client, options.onEvent)
+    return new RedisBackend(client, label, options)
   }
 
   async add(stream: string, fields: readonly FieldValue[], options: AddOptions = {}): Promise<EntryId | undefined> {

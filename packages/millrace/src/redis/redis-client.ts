@@ -25,8 +25,13 @@ export type CommandArgument = string | number | Buffer
 export type Effect = 'none' | 'write'
 
 export interface ClientEvent {
-  readonly type: 'connected' | 'disconnected' | 'error'
+  /**
+   * `nodes-changed`: a node of a Cluster is there no more, or not as what it was. `warning`: the server works, and is set up
+   * so that it may lose data: see `message`.
+   */
+  readonly type: 'connected' | 'disconnected' | 'error' | 'nodes-changed' | 'warning'
   readonly error?: Error
+  readonly message?: string
 }
 
 export interface ClientOptions {
@@ -150,6 +155,13 @@ export class RedisClient {
     if (!this.#isReady || this.#isClosed) await this.#untilReady(Date.now() + this.#unavailableMs)
   }
 
+  /** What each master tells of itself in a section of INFO; those that do not answer are left out. */
+  async infos(section: string): Promise<string[]> {
+    const nodes = this.#redis instanceof Cluster ? this.#redis.nodes('master') : [this.#redis]
+    const told = await Promise.allSettled(nodes.map(async (node) => await node.info(section)))
+    return told.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []))
+  }
+
   /** Asks a Cluster again who holds which slot; nothing to do for one server. */
   refresh(): void {
     if (this.#redis instanceof Cluster) this.#redis.refreshSlotsCache()
@@ -249,6 +261,8 @@ export class RedisClient {
     }
     this.#redis.on('error', failed)
     this.#redis.on('node error', failed)
+    // The Cluster itself stays connected when one of its masters goes and a replica takes over.
+    this.#redis.on('-node', () => this.#tell({ type: 'nodes-changed' }))
   }
 
   #tell(event: ClientEvent): void {

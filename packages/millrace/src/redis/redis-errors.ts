@@ -13,6 +13,8 @@ const CODES: readonly (readonly [RegExp, StreamErrorCode])[] = [
   [/^BUSYCONSUMER/, 'CONSUMER_BUSY'],
   [/^STEPARGUMENT/, 'BAD_ARGUMENT'],
   [/^OOM/, 'OUT_OF_MEMORY'],
+  // Its disk or its replicas take nothing now: nothing was changed.
+  [/^(MISCONF|NOREPLICAS)/, 'UNAVAILABLE'],
   [/exhausted the last possible ID/, 'IDS_EXHAUSTED'],
   [/equal or smaller than the target stream top item|must be greater than 0-0/, 'ID_TOO_SMALL'],
   [/requires the key to exist/, 'STREAM_NOT_FOUND'],
