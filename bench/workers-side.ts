@@ -45,6 +45,8 @@ export interface Payload {
   readonly text: string
 }
 
+/** The message that is not measured. */
+const FIRST = -1
 const TEXT = 'abcdefghijklmnopqrstuvwxyz0123456789'
 
 export function payload(n: number): Payload {
@@ -75,10 +77,15 @@ async function timed(side: QueueSide, { task, times, concurrency = 1 }: Task): P
 async function latency(side: QueueSide, { times, perSecond = 1000 }: Task): Promise<Outcome> {
   const latenciesMs: number[] = []
   const { promise, resolve } = deferred()
-  const stop = await side.work(({ atMs }) => {
+  const { promise: begun, resolve: begin } = deferred()
+  const stop = await side.work(({ n, atMs }) => {
+    if (n === FIRST) return begin()
     latenciesMs.push(performance.now() - atMs)
     if (latenciesMs.length === times) resolve()
   }, 16)
+  // How long a worker takes to begin (its group, its connections) is another question, on every side.
+  await side.add(payload(FIRST))
+  await begun
   const start = performance.now()
   await paced(times, perSecond, (n) => side.add(payload(n)))
   await promise
