@@ -77,7 +77,7 @@ export class Heartbeat {
         // A deleted entry is nobody's any more: its handler may as well finish.
         if (gone.has(lease.copyId)) lease.isGone = true
         if (ours.has(lease.copyId) || lease.isGone) leases.renew(lease, sentAtMs)
-        else this.#lose(lease, 'another consumer owns it now')
+        else if (!lease.isConcluding) this.#lose(lease, 'another consumer owns it now')
       }
       if (deleted.length > 0) onEvent({ type: 'deleted', ids: deleted })
     } catch (error) {

@@ -55,6 +55,8 @@ export class Lease implements HandlerContext {
   isLost = false
   /** Its acknowledgement is on the way; that one's answer tells whether it was still ours. */
   isSettling = false
+  /** A step that ends it is on its way; that one's answer tells whether it was still ours, not a renewal that comes after it. */
+  isConcluding = false
   /** Deleted from the stream, or its group was: nobody else has it, and there is nothing to acknowledge any more. */
   isGone = false
   /** Left over by another worker, and this worker's delivery of it is not counted yet (order/lanes.ts). */

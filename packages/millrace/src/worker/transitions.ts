@@ -101,7 +101,8 @@ export class Transitions {
     const { backend, leases } = lease.line
     const onError = (error: unknown): void => onEvent({ type: 'error', error })
     const site = { backend, clock, onError, giveUp: this.#giveUp.signal }
-    const outcome = await takeStep(site, step, () => !lease.isLost)
+    lease.isConcluding = true
+    const outcome = await takeStep(site, step, () => !lease.isLost).finally(() => (lease.isConcluding = false))
     if (outcome === 'refused' && leases.end(lease, new Error(`The lease of ${lease.copyId} was lost`))) {
       onEvent({ type: 'lost', id: lease.id })
     }
