@@ -53,20 +53,21 @@ function order(a: string, b: string): number {
   return compareIds(a as EntryId, b as EntryId)
 }
 
-/** Each group that handled anything at all owes every message of a send that was acknowledged. */
+/** Each group that was given anything of a stream owes every message of it whose send was acknowledged. */
 function* noLoss(history: History): Iterable<string> {
+  const streams = new Map<number, string>()
+  for (const { n, stream } of of(history, 'send')) streams.set(n, stream)
   const accounted = new Set<string>()
-  const groups = new Set<string>()
+  const groups = new Map<string, Set<string>>()
   for (const event of history) {
-    if (event.kind === 'done' || event.kind === 'dead' || event.kind === 'left') {
-      accounted.add(`${event.group}/${event.n}`)
-      groups.add(event.group)
-    }
-    if (event.kind === 'handled') groups.add(event.group)
+    if (event.kind !== 'handled' && event.kind !== 'done' && event.kind !== 'dead' && event.kind !== 'left') continue
+    const stream = streams.get(event.n) ?? ''
+    groups.set(stream, (groups.get(stream) ?? new Set()).add(event.group))
+    if (event.kind !== 'handled') accounted.add(`${event.group}/${event.n}`)
   }
-  for (const { n, outcome } of of(history, 'send')) {
+  for (const { n, outcome, stream } of of(history, 'send')) {
     if (outcome !== 'ok') continue
-    for (const group of groups) {
+    for (const group of groups.get(stream) ?? []) {
       if (!accounted.has(`${group}/${n}`)) yield `message ${n} was sent, and group ${group} neither did nor has it`
     }
   }

@@ -15,6 +15,7 @@ import type { GroupKeeper } from './group-keeper.ts'
 import { isBelow } from './id-order.ts'
 import type { IntakeSite } from './intake.ts'
 import type { Line } from './line.ts'
+import { takePending } from './take-pending.ts'
 
 /** How the streams of a worker are read that has leases of them, and more or fewer as time goes on. */
 export interface ByLease {
@@ -25,7 +26,6 @@ export interface ByLease {
 const RETRIES_MS = 50
 /** After so long without a turn of the event loop, others get one: reads of an embedded stream are answered within a turn. */
 const TURN_MS = 10
-const OWN_COUNT = 1000
 /** Without a line to read, one is looked for again after so long, or when there is one. */
 const NO_LINES_MS = 1000
 const CHANGED = new Error('Other streams are to be read')
@@ -175,32 +175,11 @@ export class WorkerReader {
   /** Takes what was delivered to this consumer by replies that never came. */
   async #readOwn(): Promise<void> {
     for (const line of this.#site.lines()) {
-      if (line.isWaiting) continue
-      let after: EntryId | undefined = '0-0' as EntryId
-      while (after !== undefined && !this.#stopping.signal.aborted) after = await this.#readOwnPage(line, after)
+      for await (const { entries, sentAtMs } of takePending(this.#site, line, { isOwn: true })) {
+        this.#site.take(line, entries, sentAtMs)
+        if (this.#stopping.signal.aborted) return
+      }
     }
     this.#hasUnknown = false
-  }
-
-  /** Returns where the next page begins; undefined: there is none. */
-  async #readOwnPage(line: Line, after: EntryId): Promise<EntryId | undefined> {
-    const { backend, clock, group, consumer, take } = this.#site
-    const positions = new Map([[line.stream, after]])
-    const found = await backend.readGroup({ group, consumer }, positions, { count: OWN_COUNT })
-    const entries = found.get(line.stream) ?? []
-    if (entries.length === 0) return undefined
-    const byId = new Map(entries.map((entry) => [entry.id, entry]))
-    const sentAtMs = clock.monotonicMs()
-    // Are they still ours? Their time begins now, and this look has counted as a delivery, which it was not.
-    const claim = { minIdleMs: 0, ids: [...byId.keys()], ifOwner: consumer, justId: true, uncount: true }
-    const owned = (await backend.claim(line.stream, group, consumer, claim)).entries
-    const held = line.leases.heldIds()
-    const missed = owned.filter(({ id }) => !held.has(id))
-    take(
-      line,
-      missed.map(({ id, deliveries }) => ({ ...byId.get(id)!, deliveries: Math.max(1, deliveries) })),
-      sentAtMs,
-    )
-    return entries.length < OWN_COUNT ? undefined : entries.at(-1)!.id
   }
 }
