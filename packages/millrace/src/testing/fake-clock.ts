@@ -25,7 +25,7 @@ export interface FakeClockOptions {
 }
 
 /** Promises that wait for each other through timers of this clock need no more turns than this after each. */
-const TURNS = 2
+const TURNS = 1
 /** More timers than this in one call of `advance` or `until`: a program that never comes to rest. */
 const FIRED_MAX = 10_000_000
 
