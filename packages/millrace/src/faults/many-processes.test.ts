@@ -7,7 +7,9 @@ import { join } from 'node:path'
 import { startChild, waitFor } from '@millrace/testing'
 import { describe, expect, it } from 'vitest'
 import { pause } from '../pause.ts'
+import { check } from '../simulation/checker.ts'
 import { everywhere, howMany, servers } from './testing/fault-backends.ts'
+import { historyOf } from './testing/history-log.ts'
 import { at, atEnd, open, upTo } from './testing/scenario.ts'
 import type { Message } from './testing/worker-child.ts'
 import { WorkerChildren } from './testing/worker-children.ts'
@@ -49,10 +51,11 @@ describe.each(servers)('on %s', (name, create) => {
     const stream = (await open(place.target)).stream<Message>('s')
     let current = children.start()
     const over = new AbortController()
-    let sent = 0
+    const sent: string[] = []
+    let count = 0
     const produce = async (): Promise<void> => {
       while (!over.signal.aborted) {
-        await stream.add({ n: sent++ })
+        sent.push(await stream.add({ n: count++ }))
         await pause(2, over.signal)
       }
     }
@@ -67,10 +70,11 @@ describe.each(servers)('on %s', (name, create) => {
     }
     over.abort()
     await producing
-    await waitFor(() => children.log.counts('end').size === sent, { what: 'all of them', timeoutMs: 30_000 })
+    await waitFor(() => children.log.counts('end').size === count, { what: 'all of them', timeoutMs: 30_000 })
     expect(children.log.lines('stopped-in-order')).toHaveLength(restarts)
     expect([...children.log.counts('effect').values()].filter((count) => count !== 1)).toEqual([])
     expect(children.log.lines('lost')).toEqual([])
+    expect(check(historyOf(children.log, sent))).toEqual([])
   })
 })
 

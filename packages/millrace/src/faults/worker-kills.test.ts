@@ -5,7 +5,9 @@
 import { waitFor } from '@millrace/testing'
 import { describe, expect, it } from 'vitest'
 import { connect } from '../connect.ts'
+import { check } from '../simulation/checker.ts'
 import { everywhere, howMany, type Place, servers } from './testing/fault-backends.ts'
+import { historyOf } from './testing/history-log.ts'
 import { at, atEnd, open, upTo } from './testing/scenario.ts'
 import type { Message } from './testing/worker-child.ts'
 import { type ChildSettings, WorkerChildren } from './testing/worker-children.ts'
@@ -14,12 +16,17 @@ const MARKS = ['before', 'inside', 'between', 'returned', 'after'] as const
 const STREAM = 's'
 const KILL_MS = 4000
 
-async function begin(create: () => Promise<Place>, messages: readonly Message[]): Promise<Place> {
+interface Begun {
+  readonly place: Place
+  readonly sent: readonly string[]
+}
+
+async function begin(create: () => Promise<Place>, messages: readonly Message[]): Promise<Begun> {
   const place = await at(create)
   const millrace = await connect(place.target)
-  await millrace.stream<Message>(STREAM).addMany(messages)
+  const sent = await millrace.stream<Message>(STREAM).addMany(messages)
   await millrace.close()
-  return place
+  return { place, sent }
 }
 
 function run(place: Place, settings: Partial<ChildSettings>, nodeOptions: readonly string[] = []): WorkerChildren {
@@ -45,7 +52,7 @@ describe.each(everywhere)('a worker that is killed, on %s', (name, create) => {
 
   it(`loses nothing in ${kills} kills, and what is promised once happens once`, { timeout }, async () => {
     const messages = killing(kills)
-    const place = await begin(create, messages)
+    const { place, sent } = await begin(create, messages)
     const children = run(place, {})
     children.keep(workers)
     await waitFor(() => children.log.lines('kill').length === kills && children.log.counts('end').size === kills * 3, {
@@ -57,6 +64,8 @@ describe.each(everywhere)('a worker that is killed, on %s', (name, create) => {
     await waitFor(async () => (await backend.pending(STREAM, 'g')).length === 0, { what: 'nothing to be pending' })
     await children.stop()
 
+    const inside = new Set(messages.flatMap(({ n, mark }) => (mark === 'inside' ? [n] : [])))
+    expect(check(historyOf(children.log, sent, inside))).toEqual([])
     const effects = [...children.log.counts('effect').values()]
     expect(effects).toHaveLength(messages.length)
     expect(effects.reduce((sum, count) => sum + count - 1, 0)).toBeLessThanOrEqual(kills)
@@ -88,7 +97,7 @@ describe.each(servers)('a message that kills its worker, on %s', (name, create) 
     { timeout: 90_000 },
     async (mark) => {
       const messages = upTo(20).map((n): Message => (n === 10 ? { n, mark } : { n }))
-      const place = await begin(create, messages)
+      const { place } = await begin(create, messages)
       const memory = mark === 'allocate' ? ['--max-old-space-size=64'] : []
       const children = run(place, { maxAttempts: 3, leaseMs: 400 }, memory)
       children.keep(2)

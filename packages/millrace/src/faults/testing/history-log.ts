@@ -5,6 +5,7 @@
 import { openSync, readFileSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { temporaryDirectory } from '@millrace/testing'
+import type { History, HistoryEvent } from '../../simulation/history.ts'
 
 export interface HistoryLine {
   /** `start`, `effect`, `end`: of a handler. `kill`, `stopped`: what comes next. The others are a worker's events and answers. */
@@ -46,4 +47,20 @@ export class HistoryLog {
     for (const { n } of this.lines(what)) if (n !== undefined) counts.set(n, (counts.get(n) ?? 0) + 1)
     return counts
   }
+}
+
+/** What the lines say, for the checker: `sent` are the IDs of messages 0, 1, 2, …; effects of `twice` may be repeated. */
+export function historyOf(log: HistoryLog, sent: readonly string[], twice: ReadonlySet<number> = new Set()): History {
+  const group = 'g'
+  const events: HistoryEvent[] = sent.map((id, n) => {
+    return { kind: 'send', n, stream: 's', beganMs: 0, endedMs: 0, outcome: 'ok', id }
+  })
+  for (const { what, n = -1, pid } of log.lines()) {
+    const consumer = String(pid)
+    if (what === 'start') events.push({ kind: 'handled', group, n, consumer })
+    if (what === 'end') events.push({ kind: 'done', group, n, consumer })
+    if (what === 'once' && !twice.has(n)) events.push({ kind: 'effect', group, n })
+    if (what === 'kill') events.push({ kind: 'fault', what: 'kill', atMs: 0 })
+  }
+  return [...events, { kind: 'end', isDrained: true, tookMs: 0 }]
 }
