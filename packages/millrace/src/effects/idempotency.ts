@@ -114,14 +114,17 @@ export class Idempotency {
       if (result.isTaken) return { fence: Number(result.results[0]) }
       const found = await this.#get(stored)
       if (found === undefined) continue
-      if (found.startsWith('done:')) return { value: JSON.parse(found.slice(5)) as T, isRepeated: true }
+      if (found.startsWith('done:')) {
+        return { value: JSON.parse(found.slice(`done:${token}:`.length)) as T, isRepeated: true }
+      }
       throw new StreamError('IN_PROGRESS', `Another run of '${stored}' is on its way; ask again after a moment`)
     }
     throw new StreamError('UNAVAILABLE', `'${stored}' changed hands ${TRIES} times while it was looked at`)
   }
 
   async #finish(stored: string, token: string, value: unknown): Promise<void> {
-    const text = `done:${JSON.stringify(value) ?? 'null'}`
+    // With the run's own token: another run may have ended with the same value meanwhile.
+    const text = `done:${token}:${JSON.stringify(value) ?? 'null'}`
     if (Buffer.byteLength(text) > VALUE_BYTES_MAX) {
       throw new StreamError('ENTRY_TOO_LARGE', `Expected a value of at most ${VALUE_BYTES_MAX} bytes for '${stored}'`)
     }
