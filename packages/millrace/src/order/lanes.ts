@@ -26,6 +26,10 @@ interface Lane {
 export interface LanesSite {
   /** Counts a delivery of a left-over entry; false: it is not ours any more. Never rejects. */
   readonly count: (lease: Lease) => Promise<boolean>
+  /** By the worker's clock. */
+  readonly monotonicMs: () => number
+  /** An entry of this stream turned out to be another's: so is what comes after it. All of it is to be lost, at once. */
+  readonly onLost: (home: string) => void
   /** There may be something to shift again. */
   readonly onReady: () => void
 }
@@ -74,7 +78,16 @@ export class Lanes implements WorkQueue {
   shift(): Lease | undefined {
     for (;;) {
       const lease = this.#ready.shift()
-      if (lease === undefined || !lease.isUncounted || lease.isLost) return lease
+      if (lease === undefined || lease.isLost) return lease
+      if (this.#site !== undefined && lease.expiresAtMs <= this.#site.monotonicMs()) {
+        // This process stood still: somebody else may be further in this lane already.
+        lease.line.leases.lose(
+          lease,
+          new Error(`The lease of ${lease.copyId} was lost: it could not be renewed in time`),
+        )
+        return lease
+      }
+      if (!lease.isUncounted) return lease
       const isSuspect = lease.deliveries >= SUSPECT_DELIVERIES
       if (isSuspect && this.#suspect !== undefined) {
         this.#suspects.push(lease)
@@ -91,6 +104,7 @@ export class Lanes implements WorkQueue {
       const next = this.#suspects.shift()
       if (next !== undefined) this.#ready.push(next)
     }
+    if (lease.isLost) this.#site?.onLost(lease.line.home)
     const lane = this.#laneOf.get(lease)
     if (lane === undefined) return
     this.#laneOf.delete(lease)

@@ -82,6 +82,11 @@ export class OrderedIntake implements Intake {
     this.#members = new Members({ backend, clock, key, me: consumer, leaseMs })
     stream.lanes.attach({
       count: async (lease) => await this.#count(lease),
+      monotonicMs: () => clock.monotonicMs(),
+      onLost: (home) => {
+        const owned = this.#owned.get(home)
+        if (owned !== undefined) void this.#lose(owned)
+      },
       onReady: () => site.wake(),
     })
     this.#sweptMs = clock.monotonicMs()
