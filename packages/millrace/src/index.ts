@@ -85,3 +85,8 @@ export {
 } from './effects/outbox.ts'
 export { siblingKey } from './sibling-key.ts'
 export { type Clock, nodeClock } from './clock.ts'
+export { Monitor, type MonitorOptions } from './watch/monitor.ts'
+export type { Alert } from './watch/alerts.ts'
+export { notWatched, type Rule, ruleDefaults, type RuleName } from './watch/rules.ts'
+export type { ConsumerSample, ConsumerState, GroupSample, StreamSample } from './watch/sample.ts'
+export type { WebhookOptions } from './watch/webhook.ts'

@@ -11,7 +11,9 @@ import type { CareOptions } from './caretaker/caretaker.ts'
 import { SharedCaretakers } from './caretaker/caretakers.ts'
 import { type Clock, nodeClock } from './clock.ts'
 import { LossWatch } from './loss-watch.ts'
+import { Monitor, type MonitorOptions } from './watch/monitor.ts'
 import type { Site } from './site.ts'
+import { Observers } from './observers.ts'
 import { Stream, type StreamOptions } from './stream.ts'
 
 export interface MillraceOptions {
@@ -31,8 +33,10 @@ export class Millrace {
 
   constructor(backend: Backend, options: MillraceOptions = {}) {
     const { clock = nodeClock, care = {}, onEvent } = options
+    const observers = new Observers()
     const tell = (event: CareEvent): void => {
       try {
+        observers.tell(event, event.stream)
         onEvent?.(event)
       } catch {
         // A listener's own mistake must not end the care; there is nobody else to tell.
@@ -41,7 +45,7 @@ export class Millrace {
     this.backend = backend
     this.#caretakers = new SharedCaretakers(backend, clock, care, tell)
     this.#losses = new LossWatch(backend, clock, tell)
-    this.#site = { backend, clock, caretakers: this.#caretakers, losses: this.#losses }
+    this.#site = { backend, clock, caretakers: this.#caretakers, losses: this.#losses, observers }
   }
 
   /** A handle on a stream; nothing is created before something is added. With a `schema` its types are the stream's. */
@@ -80,6 +84,11 @@ export class Millrace {
   /** Brings the rows of an outbox table to a stream, each once. Starts at once. */
   outbox<T>(source: OutboxSource<T>, target: OutboxTarget<T>, options: OutboxOptions = {}): OutboxRelay<T> {
     return new OutboxRelay(this.#site, { source, target }, options)
+  }
+
+  /** Watches streams: samples every few seconds, alerts on what they show. Starts at once; stop it before closing. */
+  monitor(options: MonitorOptions): Monitor {
+    return new Monitor(this.#site, options)
   }
 
   /** Ends waiting reads and releases every connection. Stop workers first. Idempotent. */

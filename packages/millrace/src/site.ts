@@ -3,6 +3,7 @@
 import type { Backend } from './backend.ts'
 import type { Clock } from './clock.ts'
 import type { LossWatch } from './loss-watch.ts'
+import type { Observers } from './observers.ts'
 import type { Retention } from './retention.ts'
 
 /** Looks after streams: moves what is due, trims, removes consumers that are long gone. One a stream, shared by all who ask. */
@@ -24,4 +25,6 @@ export interface Site {
   readonly caretakers?: Caretakers
   /** Undefined: what the backend loses is not noticed here. */
   readonly losses?: LossWatch
+  /** Undefined: nobody watches here. */
+  readonly observers?: Observers
 }

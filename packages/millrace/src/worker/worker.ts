@@ -61,6 +61,7 @@ export class Worker<T> {
   readonly consumer: string
   readonly #site: Site
   readonly #group: string
+  readonly #stream: string
   readonly #settings: Settings
   readonly #lines: Line[] = []
   readonly #acknowledgers = new Map<Line, Acknowledger>()
@@ -85,6 +86,7 @@ export class Worker<T> {
     const { clock, backend } = site
     this.#site = site
     this.#group = group
+    this.#stream = source.name
     this.#settings = chosen
     this.consumer = options.consumer ?? `${hostname()}-${process.pid}-${randomBytes(4).toString('hex')}`
     const onEvent = (event: WorkerEvent): void => this.#tell(event)
@@ -359,6 +361,7 @@ export class Worker<T> {
       queueMicrotask(() => void this.stop({ graceMs: 0 }))
     }
     try {
+      this.#site.observers?.tell(event, this.#stream, this.#group)
       this.#settings.onEvent?.(event)
     } catch {
       // A listener's own mistake must not stop the work; there is nobody else to tell.
