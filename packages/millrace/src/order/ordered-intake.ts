@@ -202,11 +202,16 @@ export class OrderedIntake implements Intake {
    * Just after a partition was taken, a read of its former worker may still wait at the server and be given entries, though that
    * worker has lost it. They are older than what this one was given, so they are looked for before that is run.
    */
-  async #check(line: Line, known: ReadonlySet<EntryId>): Promise<void> {
+  async #check(line: Line, known: ReadonlySet<EntryId>): Promise<boolean> {
     const { clock, blockMs } = this.#site
     const owned = this.#owned.get(line.home)
-    if (owned === undefined || clock.monotonicMs() - owned.takenAtMs > blockMs + LATE_READ_MS) return
-    await this.#leftOver(line, { known })
+    if (owned === undefined || !owned.lines.includes(line)) return false
+    const isNew = clock.monotonicMs() - owned.takenAtMs <= blockMs + LATE_READ_MS
+    if (owned.untilMs > clock.monotonicMs() && isNew) await this.#leftOver(line, { known })
+    if (this.#owned.get(line.home) === owned && owned.untilMs > clock.monotonicMs()) return true
+    // The reply came late, to a process that stood still: what came before these entries may be another's by now.
+    await this.#lose(owned)
+    return false
   }
 
   async #sweep(): Promise<void> {

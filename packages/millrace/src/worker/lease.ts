@@ -184,6 +184,16 @@ export class Leases {
     return !lease.isSettling && !lease.isGone && this.end(lease, reason)
   }
 
+  /** Gives up all that `lose` would. None of them runs while the others are told: each knows already that it is lost. */
+  loseAll(reason: Error): void {
+    const lost = this.#held.filter((lease) => !lease.isSettling && !lease.isGone)
+    for (const lease of lost) lease.isLost = true
+    for (const lease of lost) {
+      lease.abort(reason)
+      this.release(lease)
+    }
+  }
+
   /** Aborts the handler and drops its result, whoever the entry belongs to. Returns whether it was held. */
   end(lease: Lease, reason: Error): boolean {
     if (lease.place === -1) return false

@@ -19,8 +19,8 @@ import { takePending } from './take-pending.ts'
 
 /** How the streams of a worker are read that has leases of them, and more or fewer as time goes on. */
 export interface ByLease {
-  /** Before these new entries of a line are taken. */
-  readonly check: (line: Line, ids: ReadonlySet<EntryId>) => Promise<void>
+  /** Before these new entries of a line are taken. False: they are not to be, the line is not this worker's any more. */
+  readonly check: (line: Line, ids: ReadonlySet<EntryId>) => Promise<boolean>
 }
 
 const RETRIES_MS = 50
@@ -147,9 +147,12 @@ export class WorkerReader {
       if (line.seenId !== undefined && isBelow(id, line.seenId)) await this.#groups.look(line)
       line.seenId = id
       if (line === read[0]) this.#hasBacklog = entries.length >= count
-      if (this.#byLease !== undefined) await this.#byLease.check(line, new Set(entries.map((entry) => entry.id)))
-      take(line, entries, readAtMs)
+      if (this.#byLease === undefined || (await this.#mayTake(line, entries))) take(line, entries, readAtMs)
     }
+  }
+
+  async #mayTake(line: Line, entries: readonly DeliveredEntry[]): Promise<boolean> {
+    return (await this.#byLease?.check(line, new Set(entries.map((entry) => entry.id)))) !== false
   }
 
   async #readFirst(line: Line, count: number): Promise<ReadResult<DeliveredEntry>> {

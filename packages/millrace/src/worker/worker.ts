@@ -277,7 +277,7 @@ export class Worker<T> {
     const place = this.#lines.indexOf(line)
     if (place === -1) return
     this.#lines.splice(place, 1)
-    for (const lease of line.leases.all()) line.leases.lose(lease, reason)
+    line.leases.loseAll(reason)
     const acknowledger = this.#acknowledgers.get(line)
     this.#acknowledgers.delete(line)
     await acknowledger?.stop(LAST_ANSWERS_MS)
