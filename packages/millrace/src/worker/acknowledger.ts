@@ -30,7 +30,8 @@ export class Acknowledger {
   #waiting: Lease[] = []
   #isSending = false
   #isScheduled = false
-  #idle: (() => void) | undefined
+  /** Who waits for the last answer: whoever closes the line, and whoever stops the worker. */
+  readonly #idle: (() => void)[] = []
 
   constructor(site: AcknowledgerSite) {
     this.#site = site
@@ -56,7 +57,7 @@ export class Acknowledger {
     if (!this.#isSending) return
     const { clock } = this.#site.line
     const cancel = clock.setTimer(graceMs, () => this.#giveUp.abort())
-    await new Promise<void>((resolve) => (this.#idle = resolve))
+    await new Promise<void>((resolve) => this.#idle.push(resolve))
     cancel()
   }
 
@@ -74,7 +75,7 @@ export class Acknowledger {
       this.#site.onSettled()
     }
     this.#isSending = false
-    this.#idle?.()
+    for (const idle of this.#idle.splice(0)) idle()
   }
 
   /** Which were acknowledged; `true`: all of them. Never rejects. */
