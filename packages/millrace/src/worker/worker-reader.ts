@@ -124,9 +124,9 @@ export class WorkerReader {
     const { clock, room, untilRoom, take, lines } = this.#site
     const count = room()
     if (count <= 0 || this.#byLease !== undefined) {
-      this.#waiting = new AbortController()
-      if (count <= 0) return await untilRoom(AbortSignal.any([this.#stopping.signal, this.#waiting.signal]))
-      if (lines().length === 0) return await pause(NO_LINES_MS, this.#waiting.signal, clock)
+      const { signal } = this.#begin()
+      if (count <= 0) return await untilRoom(AbortSignal.any([this.#stopping.signal, signal]))
+      if (lines().length === 0) return await pause(NO_LINES_MS, signal, clock)
     }
     const sentAtMs = clock.monotonicMs()
     if (sentAtMs - this.#turnedMs > TURN_MS) {
@@ -151,6 +151,12 @@ export class WorkerReader {
     }
   }
 
+  /** What ends the wait that begins; made anew only when the last one was ended by it. */
+  #begin(): AbortController {
+    if (this.#waiting === undefined || this.#waiting.signal.aborted) this.#waiting = new AbortController()
+    return this.#waiting
+  }
+
   async #mayTake(line: Line, entries: readonly DeliveredEntry[]): Promise<boolean> {
     return (await this.#byLease?.check(line, new Set(entries.map((entry) => entry.id)))) !== false
   }
@@ -164,10 +170,9 @@ export class WorkerReader {
     const { backend, clock, group, consumer, blockMs } = this.#site
     this.#allReadMs = clock.monotonicMs()
     const positions = new Map<string, GroupPosition>(lines.map((line) => [line.stream, '>']))
-    this.#waiting = new AbortController()
     // A count is for each of the streams.
     const each = this.#byLease === undefined ? count : Math.max(1, Math.ceil((2 * count) / lines.length))
-    const options = { count: each, blockMs, signal: this.#waiting.signal }
+    const options = { count: each, blockMs, signal: this.#begin().signal }
     if (this.#hasChanged) return new Map()
     const found = await backend.readGroup({ group, consumer }, positions, options)
     // It may have waited: then others had their turn.
