@@ -64,6 +64,8 @@ const bad: readonly (readonly [string, Property, History])[] = [
     'C7',
     [fault, { kind: 'effect', group: 'g', n: 1 }, { kind: 'effect', group: 'g', n: 1 }, end],
   ],
+  ['a promised effect that is not there', 'C7', [send(1), done(1), { kind: 'promise', group: 'g' }, end]],
+  ['an entry that nobody acknowledged', 'C9', [send(1), done(1), { kind: 'pending', ...at, id: '1-0' }, end]],
   [
     'an acknowledged entry that did not survive',
     'C8',

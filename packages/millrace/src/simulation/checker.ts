@@ -175,6 +175,8 @@ function* oneAcknowledgement(history: History): Iterable<string> {
 function* explainedDuplicates(history: History): Iterable<string> {
   const faults = of(history, 'fault').length
   const effects = new Set<string>()
+  const promised = new Set(of(history, 'promise').map(({ group }) => group))
+  const dead = new Set(of(history, 'dead').map(({ group, n }) => `${group}/${n}`))
   for (const { group, n } of of(history, 'effect')) {
     if (effects.has(`${group}/${n}`)) yield `the effect of message ${n} was applied twice for group ${group}`
     effects.add(`${group}/${n}`)
@@ -183,6 +185,9 @@ function* explainedDuplicates(history: History): Iterable<string> {
   for (const { group, n } of of(history, 'done')) {
     const times = (done.get(`${group}/${n}`) ?? 0) + 1
     done.set(`${group}/${n}`, times)
+    if (times === 1 && promised.has(group) && !effects.has(`${group}/${n}`) && !dead.has(`${group}/${n}`)) {
+      yield `message ${n} was done by group ${group}, and its effect is not there`
+    }
     if (times > 1 + faults) yield `message ${n} was done ${times} times by group ${group}, with ${faults} faults`
   }
 }
@@ -206,6 +211,8 @@ function* inTime(history: History): Iterable<string> {
   for (const { isDrained, tookMs } of end) {
     if (!isDrained) yield `not all was done ${tookMs} ms after the last fault`
   }
+  for (const { stream, group, id } of of(history, 'pending'))
+    yield `${id} of ${stream} is pending for ${group} at the end`
   for (const { group, n } of of(history, 'left')) yield `message ${n} is still to be done by group ${group}`
 }
 

@@ -61,6 +61,10 @@ export type HistoryEvent =
   /** At the end: among the dead letters, or still to be done. */
   | { readonly kind: 'dead'; readonly group: string; readonly n: number }
   | { readonly kind: 'left'; readonly group: string; readonly n: number }
+  /** At the end: delivered, and never acknowledged. */
+  | { readonly kind: 'pending'; readonly stream: string; readonly group: string; readonly id: string }
+  /** Each message that this group has done has an effect: it is applied with the acknowledgement. */
+  | { readonly kind: 'promise'; readonly group: string }
   /** The run is over: was all done in the time that it was given after the last fault? */
   | { readonly kind: 'end'; readonly isDrained: boolean; readonly tookMs: number }
 

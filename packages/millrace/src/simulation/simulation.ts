@@ -314,6 +314,13 @@ class Simulation {
 
   async #lookAtTheEnd(): Promise<void> {
     await this.#readDead()
+    for (const stream of ['s', 'o:{0}', 'o:{1}', 'o:{2}']) {
+      for (const { name: group } of (await this.#engine.inspect(stream))?.groups ?? []) {
+        const rows = await this.#engine.pending(stream, group)
+        for (const { id } of rows) this.#note({ kind: 'pending', stream, group, id })
+      }
+    }
+    this.#note({ kind: 'promise', group: 'a' })
     for (const [group, owed] of this.#owed) for (const n of owed) this.#note({ kind: 'left', group, n })
     for (const { fields } of await this.#engine.range(siblingKey('s', 'effects'))) {
       this.#note({ kind: 'effect', group: 'a', n: Number(Buffer.from(fields[1]!).toString()) })
