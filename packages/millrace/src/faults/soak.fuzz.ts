@@ -15,7 +15,7 @@ interface Line {
   readonly adding: number
 }
 
-const SECONDS = howMany(20, 600)
+const SECONDS = howMany(14, 600)
 /** Until then all code has run, and the buffers have their size. */
 const WARM = Math.max(6, Math.floor(SECONDS / 10))
 const PROGRAM = new URL('./testing/soak-child.ts', import.meta.url).pathname
