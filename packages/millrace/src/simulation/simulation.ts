@@ -159,6 +159,10 @@ class Simulation {
         this.#done(process, 'ordered', value)
       }, options),
     ]
+    // Partitions move to it; a handler that takes longer than a lease is then aborted, and its message runs again.
+    if (this.#running.length > 0) {
+      this.#note({ kind: 'fault', what: `join ${process.name}`, atMs: this.#clock.monotonicMs() })
+    }
     this.#running.push({ process, mr, workers })
   }
 
